@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Everything that the programs and user space share: records of the ring buffer,
+ * counters in memory-mapped arrays, rows of the probe table. The Go twins are
+ * generated from here. Times are CLOCK_MONOTONIC nanoseconds.
+ */
+#ifndef GPUCAUSE_RECORDS_H
+#define GPUCAUSE_RECORDS_H
+
+#define MAX_SLOTS 12   /* argument slots stored per call */
+#define MAX_STACK 16   /* Linux kernel frames per off-CPU record */
+#define MAX_DEPTH 8    /* open calls per thread */
+#define MAX_PROBES 256 /* rows of the probe table */
+#define COMM_SIZE 16
+#define NAME_SIZE 256
+#define MEMCPY_KINDS 5
+#define NO_SLOT 0xff
+
+#define HISTOGRAM_BUCKETS 288
+
+enum record_kind {
+	record_unspecified,
+	record_call,
+	record_off_cpu,
+	record_process,
+	record_function_name,
+	record_kinds,
+};
+
+/* Why a call became a record; a set. */
+enum notable {
+	notable_slow = 1 << 0,
+	notable_interrupted = 1 << 1,
+	notable_failed = 1 << 2,
+	notable_first_launch = 1 << 3,
+	notable_sampled = 1 << 4,
+	notable_child = 1 << 5,
+	notable_abandoned = 1 << 6,
+};
+
+enum off_cpu_reason {
+	reason_unspecified,
+	reason_preempted,
+	reason_run_queue,
+	reason_futex,
+	reason_io,
+	reason_poll,
+	reason_read,
+	reason_socket,
+	reason_sleep,
+	reason_yield,
+	reason_page_fault,
+	reason_ioctl,
+	reason_wait,
+	reason_signal,
+	reason_memory_map,
+	reason_other,
+	reason_pipe,
+	reason_rwsem,
+	reason_throttled,
+	reasons,
+};
+
+enum waker_context {
+	waker_unspecified,
+	waker_task,
+	waker_softirq,
+	waker_hardirq,
+};
+
+enum process_change {
+	process_change_unspecified,
+	process_adopted,
+	process_executed,
+	thread_exited,
+	process_exited,
+};
+
+/* Losses and oddities, by index into the array `counters`. */
+enum counter {
+	counter_drop, /* + enum record_kind: the ring buffer had no room */
+	counter_unmatched_return = counter_drop + record_kinds,
+	counter_abandoned_call,
+	counter_stack_overflow,
+	counter_user_fault,
+	counter_full_threads,
+	counter_full_callers,
+	counter_full_processes,
+	counter_full_series,
+	counter_full_thread_stats,
+	counter_full_functions,
+	counter_full_pointers,
+	counter_full_errors,
+	counters_size,
+};
+
+/* States of a counter slot; user space alone takes a slot from dead to free. */
+enum slot_state {
+	slot_free,
+	slot_live,
+	slot_dead, /* its thread is gone: no more increments */
+};
+
+struct task_ref {
+	u32 tgid;
+	u32 tid;
+	u8 comm[COMM_SIZE];
+};
+
+struct call_record {
+	u32 kind;
+	u16 probe;
+	u16 notable;
+	u64 id;     /* per thread, from 1 */
+	u64 parent; /* id of the enclosing call, 0 if none */
+	u64 start_ns;
+	u64 end_ns;
+	u64 blocked_ns;
+	u64 runnable_ns;
+	u64 args[MAX_SLOTS];
+	struct task_ref task;
+	s32 result;
+	u32 switches;
+};
+_Static_assert(sizeof(struct call_record) == 184, "call_record");
+
+struct off_cpu_record {
+	u32 kind;
+	s32 syscall; /* -1 when the thread was interrupted in user mode */
+	u64 call;    /* id of the innermost open call, 0 outside calls */
+	u64 start_ns;
+	u64 wake_ns; /* start_ns when it was runnable throughout, end_ns when no wakeup was seen */
+	u64 end_ns;
+	u64 stack[MAX_STACK]; /* innermost first, zero-terminated */
+	struct task_ref task;
+	struct task_ref waker;     /* tid 0: no wakeup seen */
+	struct task_ref preemptor; /* tid 0: the idle task */
+	u32 state;
+	u8 reason;
+	u8 waker_context;
+	u8 io_wait;
+	u8 preempted;
+};
+_Static_assert(sizeof(struct off_cpu_record) == 248, "off_cpu_record");
+
+struct process_record {
+	u32 kind;
+	u32 change;
+	u64 at_ns;
+	u64 start_boottime_ns;
+	struct task_ref task;
+};
+_Static_assert(sizeof(struct process_record) == 48, "process_record");
+
+struct function_name_record {
+	u32 kind;
+	u32 tgid;
+	u32 tid;
+	u32 reserved;
+	u64 handle;
+	u8 name[NAME_SIZE];
+};
+_Static_assert(sizeof(struct function_name_record) == 280, "function_name_record");
+
+/* Durations by bucket; user space knows the bounds, it has set them. */
+struct histogram {
+	u64 sum_ns;
+	u32 zero;
+	u32 reserved;
+	u32 buckets[HISTOGRAM_BUCKETS];
+};
+
+/* The calls of one function by one thread. */
+struct call_series {
+	u64 since_ns;
+	u64 start_boottime_ns; /* of the process */
+	u64 interrupted;
+	u64 blocked_ns;
+	u64 runnable_ns;
+	u64 entries; /* seen at entry only */
+	u64 bytes[MEMCPY_KINDS];
+	struct task_ref task;
+	u32 state;
+	u32 probe;
+	struct histogram durations;
+};
+_Static_assert(sizeof(struct call_series) == 1288, "call_series");
+
+/* The off-CPU intervals of one thread, or of a process's threads without calls (tid 0). */
+struct thread_stats {
+	u64 since_ns;
+	u64 start_boottime_ns;
+	u64 time_ns[reasons];
+	u64 count[reasons];
+	struct task_ref task;
+	u32 state;
+	u32 reserved;
+	struct histogram run_queue;
+};
+_Static_assert(sizeof(struct thread_stats) == 1520, "thread_stats");
+
+struct process {
+	u64 start_boottime_ns;
+	s64 allocated_bytes;
+	u32 stats;    /* slot of the threads without calls */
+	u32 followed; /* makes no calls itself: only its off-CPU intervals are wanted */
+};
+
+struct error_key {
+	u32 tgid;
+	u32 probe;
+	s32 result;
+	u32 reserved;
+	u64 start_boottime_ns;
+};
+
+struct function_key {
+	u32 tgid;
+	u32 reserved;
+	u64 function;
+};
+
+struct pointer_key {
+	u32 tgid;
+	u32 reserved;
+	u64 pointer; /* address, or handle of physical memory */
+};
+
+/* A row of the probe table. Slots are numbers or NO_SLOT. */
+struct probe_row {
+	u8 known;
+	u8 layer;
+	u8 class_id;
+	u8 blocking; /* waiting is its job: an interval inside interrupts nothing */
+	u8 slots;
+	u8 deref_slot;
+	u8 deref_words;
+	u8 function_slot;
+	u8 size_slot;
+	u8 size_slot2;
+	u8 kind_slot;
+	u8 kind;
+	u8 counts_bytes;
+	u8 allocates_slot;
+	u8 frees_slot;
+	u8 name_out_slot;
+	u8 name_slot;
+	u8 reserved[3];
+	s32 benign;
+};
+_Static_assert(sizeof(struct probe_row) == 24, "probe_row");
+
+/* What the iterators write. */
+struct task_entry {
+	u32 tgid;
+	u32 reserved;
+	u64 start_boottime_ns;
+	u64 exec_pages; /* grows whenever a library is mapped */
+};
+
+struct mapping_entry {
+	u32 tgid;
+	u32 device;
+	u64 inode;
+	u64 start;
+	u64 end;
+	u64 offset_pages;
+	u32 generation;
+	u32 reserved;
+};
+
+#endif

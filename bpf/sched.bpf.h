@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Off-CPU intervals of tracked threads, and the life of threads and processes. */
+#ifndef GPUCAUSE_SCHED_BPF_H
+#define GPUCAUSE_SCHED_BPF_H
+
+#include "calls.bpf.h"
+
+#define TASK_STATE_MASK 0x7f /* the sleeping and stopped states proper; 0x80 is a dying task */
+
+/*
+ * The preempt count of this CPU: bits 8-15 softirq, 16-19 hardirq, 20-23 NMI
+ * (include/linux/preempt.h). On amd64 user space replaces the body before load
+ * with a read of the per-CPU variable that this Linux kernel has; ~0: unknown.
+ */
+__weak __noinline int preempt_count(void)
+{
+#if defined(__TARGET_ARCH_arm64)
+	return (int)bpf_get_current_task_btf()->thread_info.preempt_count;
+#else
+	return ~0;
+#endif
+}
+
+static __always_inline u8 waker_context_now(void)
+{
+	int n = preempt_count();
+
+	if (n == ~0)
+		return waker_unspecified;
+	if (n & 0xff0000)
+		return waker_hardirq;
+	/* Bit 8: serving a softirq; the others count sections that only disable them. */
+	if (n & 0x100)
+		return waker_softirq;
+	return waker_task;
+}
+
+static __always_inline s32 syscall_of(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (!regs)
+		return -1;
+#if defined(__TARGET_ARCH_x86)
+	return (s32)regs->orig_ax;
+#else
+	return ((struct pt_regs___syscall *)regs)->syscallno;
+#endif
+}
+
+static __always_inline u8 reason_of(const struct thread *t)
+{
+	u32 nr = t->syscall;
+
+	if (!t->state)
+		return nr < 512 && syscall_reasons[nr & 511] == reason_yield ? reason_yield : reason_preempted;
+	if (t->io_wait)
+		return reason_io;
+	if (t->syscall < 0)
+		return reason_page_fault;
+	if (nr < 512 && syscall_reasons[nr & 511])
+		return syscall_reasons[nr & 511];
+	return reason_other;
+}
+
+static __always_inline u64 innermost_call(struct task_struct *task)
+{
+	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
+	u32 depth;
+
+	if (!caller)
+		return 0;
+	depth = caller->depth;
+	return depth ? caller->frames[(depth - 1) & (MAX_DEPTH - 1)].id : 0;
+}
+
+static __always_inline void switch_out(void *ctx, struct task_struct *prev, struct task_struct *next, u32 prev_state)
+{
+	struct thread *t = bpf_task_storage_get(&threads, prev, NULL, 0);
+
+	if (!t)
+		return;
+	t->wake_ns = 0;
+	t->waker.tid = 0;
+	t->waker.tgid = 0;
+	t->waker.comm[0] = 0;
+	t->waker_context = waker_unspecified;
+	t->state = prev_state & TASK_STATE_MASK;
+	t->io_wait = BPF_CORE_READ_BITFIELD(prev, in_iowait);
+	t->syscall = syscall_of(prev);
+	t->reason = reason_of(t);
+	t->call = t->is_caller ? innermost_call(prev) : 0;
+	t->stack[0] = 0;
+	if (!t->state)
+		set_task(&t->preemptor, next);
+	else if (kernel_stacks) {
+		long n = bpf_get_stack(ctx, t->stack, sizeof(t->stack), 0);
+
+		if (n >= 0 && n < (long)sizeof(t->stack))
+			t->stack[(n >> 3) & (MAX_STACK - 1)] = 0;
+	}
+	t->out_ns = bpf_ktime_get_ns();
+}
+
+/* Charges an interval to every open call that began before it; tells the threshold for a record. */
+static __always_inline u64 charge_calls(struct task_struct *task, u64 out_ns, u64 blocked_ns, u64 runnable_ns)
+{
+	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
+	u64 threshold = slow_off_cpu_ns;
+
+	if (!caller)
+		return threshold;
+	for (u32 i = 0; i < MAX_DEPTH; i++) {
+		struct frame *f = &caller->frames[i];
+		u64 own;
+
+		if (i >= caller->depth)
+			break;
+		if (f->start_ns > out_ns)
+			continue;
+		f->blocked_ns += blocked_ns;
+		f->runnable_ns += runnable_ns;
+		f->switches++;
+		own = probe_rows[f->probe & (MAX_PROBES - 1)].blocking ? slow_sync_ns : interruption_ns;
+		if (i == 0 || own > threshold)
+			threshold = own;
+	}
+	return threshold;
+}
+
+static __always_inline void count_interval(const struct thread *t, u64 blocked_ns, u64 runnable_ns)
+{
+	struct thread_stats *stats = bpf_map_lookup_elem(&stats_slots, &t->stats);
+	u32 reason = t->reason;
+	bool shared;
+
+	if (!stats || !t->stats || reason >= reasons)
+		return;
+	/* A thread without calls shares its process's slot. */
+	shared = !t->is_caller || t->stats < SHARED_STATS;
+	add64(&stats->count[reason], 1, shared);
+	if (!t->state) {
+		add64(&stats->time_ns[reason], runnable_ns, shared);
+		return;
+	}
+	add64(&stats->time_ns[reason], blocked_ns, shared);
+	add64(&stats->time_ns[reason_run_queue], runnable_ns, shared);
+	observe(&stats->run_queue, runnable_ns, shared);
+}
+
+static __always_inline void emit_off_cpu(const struct thread *t, struct task_struct *prev, struct task_struct *next, u64 wake_ns, u64 now)
+{
+	struct off_cpu_record *r = reserve(sizeof(*r), record_off_cpu);
+
+	if (!r)
+		return;
+	r->kind = record_off_cpu;
+	r->syscall = t->syscall;
+	r->call = t->call;
+	r->start_ns = t->out_ns;
+	r->wake_ns = wake_ns;
+	r->end_ns = now;
+	__builtin_memcpy(r->stack, t->stack, sizeof(r->stack));
+	set_task(&r->task, next);
+	r->waker = t->waker;
+	if (t->state)
+		set_task(&r->preemptor, prev);
+	else
+		r->preemptor = t->preemptor;
+	r->state = t->state;
+	r->reason = t->reason;
+	r->waker_context = t->waker_context;
+	r->io_wait = t->io_wait;
+	r->preempted = !t->state;
+	submit(r);
+}
+
+static __always_inline void switch_in(struct task_struct *prev, struct task_struct *next)
+{
+	struct thread *t = bpf_task_storage_get(&threads, next, NULL, 0);
+	u64 now, wake_ns, threshold;
+
+	if (!t || !t->out_ns)
+		return;
+	now = bpf_ktime_get_ns();
+	wake_ns = t->state ? t->wake_ns : t->out_ns;
+	if (wake_ns < t->out_ns || wake_ns > now)
+		wake_ns = now; /* no wakeup seen: blocked for all we know */
+	threshold = t->is_caller ? charge_calls(next, t->out_ns, wake_ns - t->out_ns, now - wake_ns) : slow_off_cpu_ns;
+	count_interval(t, wake_ns - t->out_ns, now - wake_ns);
+	if (now - t->out_ns >= threshold)
+		emit_off_cpu(t, prev, next, wake_ns, now);
+	t->out_ns = 0;
+}
+
+static __always_inline void wake(struct task_struct *task)
+{
+	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+
+	if (!t || !t->out_ns || t->wake_ns)
+		return;
+	set_task(&t->waker, bpf_get_current_task_btf());
+	t->waker_context = waker_context_now();
+	t->wake_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline void begin_thread(struct task_struct *parent, struct task_struct *child)
+{
+	u32 tgid = child->tgid;
+	struct process *process;
+
+	if (parent->tgid != child->tgid)
+		return;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process)
+		track(child, process);
+}
+
+/* The current thread's state ends: it exits, or replaces its image. */
+static __always_inline void end_thread(struct task_struct *task, u32 change)
+{
+	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct caller *caller;
+
+	if (!t)
+		return;
+	if (t->is_caller) {
+		release_stats(t->stats);
+		caller = bpf_task_storage_get(&callers, task, NULL, 0);
+		if (caller)
+			release_caller(caller);
+		emit_process(task, change);
+		bpf_task_storage_delete(&callers, task);
+	}
+	bpf_task_storage_delete(&threads, task);
+}
+
+static __always_inline void end_process(struct task_struct *task, u32 change)
+{
+	u32 tgid = task->tgid;
+	struct process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return;
+	release_stats(process->stats);
+	bpf_map_delete_elem(&processes, &tgid);
+	emit_process(task, change);
+}
+
+#endif

@@ -1,0 +1,40 @@
+package timeline
+
+import "time"
+
+// Settings bounds a Timeline. A zero field takes its default.
+type Settings struct {
+	// Settle is how long after its end a tree is held back, so that the records
+	// of other threads that overlap it have arrived. Default 100 ms.
+	Settle time.Duration
+	// Retention is how long a thread's intervals are kept for look-ups, and an
+	// idle or exited thread's state. Default 10 s.
+	Retention time.Duration
+	// OrphanAfter is how long a nested record waits for the record of its
+	// enclosing call when nothing proves that it will not come. Default 30 s.
+	OrphanAfter time.Duration
+
+	MaxThreads         int // threads with state, and as many processes; default 8192
+	MaxPending         int // trees held back; default 16384
+	MaxParts           int // records per thread that wait for their enclosing call, hence per tree; default 256
+	IntervalsPerThread int // kept for look-ups; default 256
+	MaxIntervals       int // kept for look-ups, all threads together; default 131072, about 40 MB
+}
+
+func (s Settings) withDefaults() Settings {
+	setDefault(&s.Settle, 100*time.Millisecond)
+	setDefault(&s.Retention, 10*time.Second)
+	setDefault(&s.OrphanAfter, 30*time.Second)
+	setDefault(&s.MaxThreads, 8192)
+	setDefault(&s.MaxPending, 16384)
+	setDefault(&s.MaxParts, 256)
+	setDefault(&s.IntervalsPerThread, 256)
+	setDefault(&s.MaxIntervals, 131072)
+	return s
+}
+
+func setDefault[T ~int | ~int64](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}

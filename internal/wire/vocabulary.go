@@ -1,0 +1,40 @@
+//go:build amd64 || arm64
+
+package wire
+
+import (
+	"github.com/gpucause/gpucause/bpf"
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/probe"
+)
+
+// The Linux kernel side's enumerators and event's constants are the same
+// numbers. An index that is not 0 does not compile: this is the check.
+var (
+	_ = [1]struct{}{}[uint(event.KindCall)-uint(bpf.GpucauseRecordKindRecordCall)]
+	_ = [1]struct{}{}[uint(event.KindFunctionName)-uint(bpf.GpucauseRecordKindRecordFunctionName)]
+	_ = [1]struct{}{}[uint(event.Kinds)-uint(bpf.GpucauseRecordKindRecordKinds)]
+
+	_ = [1]struct{}{}[uint(event.NotableSlow)-uint(bpf.GpucauseNotableNotableSlow)]
+	_ = [1]struct{}{}[uint(event.NotableFirstLaunch)-uint(bpf.GpucauseNotableNotableFirstLaunch)]
+	_ = [1]struct{}{}[uint(event.NotableChild)-uint(bpf.GpucauseNotableNotableChild)]
+	_ = [1]struct{}{}[uint(event.NotableAbandoned)-uint(bpf.GpucauseNotableNotableAbandoned)]
+
+	_ = [1]struct{}{}[uint(event.ReasonPreempted)-uint(bpf.GpucauseOffCpuReasonReasonPreempted)]
+	_ = [1]struct{}{}[uint(event.ReasonRunQueue)-uint(bpf.GpucauseOffCpuReasonReasonRunQueue)]
+	_ = [1]struct{}{}[uint(event.ReasonIO)-uint(bpf.GpucauseOffCpuReasonReasonIo)]
+	_ = [1]struct{}{}[uint(event.ReasonYield)-uint(bpf.GpucauseOffCpuReasonReasonYield)]
+	_ = [1]struct{}{}[uint(event.ReasonPageFault)-uint(bpf.GpucauseOffCpuReasonReasonPageFault)]
+	_ = [1]struct{}{}[uint(event.ReasonOther)-uint(bpf.GpucauseOffCpuReasonReasonOther)]
+	_ = [1]struct{}{}[uint(event.ReasonThrottled)-uint(bpf.GpucauseOffCpuReasonReasonThrottled)]
+	_ = [1]struct{}{}[uint(event.Reasons)-uint(bpf.GpucauseOffCpuReasonReasons)]
+
+	_ = [1]struct{}{}[uint(event.WakerHardIRQ)-uint(bpf.GpucauseWakerContextWakerHardirq)]
+	_ = [1]struct{}{}[uint(event.ProcessExited)-uint(bpf.GpucauseProcessChangeProcessExited)]
+
+	_ = [1]struct{}{}[probe.MaxSlots-uint(len(bpf.GpucauseCallRecord{}.Args))]
+	_ = [1]struct{}{}[event.MaxStack-uint(len(bpf.GpucauseOffCpuRecord{}.Stack))]
+	_ = [1]struct{}{}[event.MaxFunctionName-uint(len(bpf.GpucauseFunctionNameRecord{}.Name))]
+	_ = [1]struct{}{}[event.HistogramBuckets-uint(len(bpf.GpucauseHistogram{}.Buckets))]
+	_ = [1]struct{}{}[uint(probe.MemcpyKinds)-uint(len(bpf.GpucauseCallSeries{}.Bytes))]
+)

@@ -1,0 +1,169 @@
+package gpucausereceiver
+
+import (
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/gpucause/gpucause/internal/capture"
+)
+
+// Config is what users write under `gpucause:`. README.md documents every key.
+type Config struct {
+	// Attach says how probes are attached to the traced libraries.
+	Attach AttachConfig `mapstructure:"attach"`
+	// Calls says which CUDA calls become spans; all of them are in the metrics.
+	Calls CallsConfig `mapstructure:"calls"`
+	// OffCPU says which off-CPU intervals become spans; all of them are in the metrics.
+	OffCPU OffCPUConfig `mapstructure:"off_cpu"`
+	// Limits bound the memory of the kernel side and of the receiver.
+	Limits LimitsConfig `mapstructure:"limits"`
+	// Spans bounds the traces.
+	Spans SpansConfig `mapstructure:"spans"`
+	// FollowWakers says whether processes that wake traced ones are traced too.
+	FollowWakers FollowWakersConfig `mapstructure:"follow_wakers"`
+	// Resource says what describes a traced process.
+	Resource ResourceConfig `mapstructure:"resource"`
+	// CollectionInterval is the time between two emissions of the metrics.
+	CollectionInterval time.Duration `mapstructure:"collection_interval"`
+	// DiscoveryInterval is the pause between looks for newly mapped libraries.
+	DiscoveryInterval time.Duration `mapstructure:"discovery_interval"`
+	// ErrorMode says what happens where nothing can be traced: "propagate"
+	// fails the start of the Collector, "degrade" reports a permanent error
+	// through component status and lets the Collector run without this data.
+	ErrorMode ErrorMode `mapstructure:"error_mode"`
+}
+
+// AttachConfig says how probes are attached.
+type AttachConfig struct {
+	// Mechanism is "auto", "session" (Linux 6.13), "multi" (6.6) or "perf" (5.15).
+	Mechanism string `mapstructure:"mechanism"`
+	// SingleStepARM64 allows, on arm64, probes on instructions that the Linux
+	// kernel must single-step.
+	SingleStepARM64 bool `mapstructure:"single_step_arm64"`
+}
+
+// CallsConfig says which calls are notable.
+type CallsConfig struct {
+	// SlowThreshold is the duration from which a call becomes a span.
+	SlowThreshold time.Duration `mapstructure:"slow_threshold"`
+	// SyncThreshold is the same for synchronisations, which wait by design.
+	SyncThreshold time.Duration `mapstructure:"sync_threshold"`
+	// InterruptionThreshold is the length from which an off-CPU interval inside
+	// a call becomes a span.
+	InterruptionThreshold time.Duration `mapstructure:"interruption_threshold"`
+	// SampleEvery makes one call in so many of each thread a span; 0 is off.
+	SampleEvery uint32 `mapstructure:"sample_every"`
+}
+
+// OffCPUConfig says which off-CPU intervals outside calls are notable.
+type OffCPUConfig struct {
+	// Threshold is the length from which an off-CPU interval outside calls becomes a span.
+	Threshold time.Duration `mapstructure:"threshold"`
+	// KernelStacks takes the Linux kernel stack of blocked threads.
+	KernelStacks bool `mapstructure:"kernel_stacks"`
+}
+
+// LimitsConfig bounds memory.
+type LimitsConfig struct {
+	// RingBufferBytes is the ring buffer's size: a power of two of at least 64 KiB.
+	RingBufferBytes uint32 `mapstructure:"ring_buffer_bytes"`
+	// MaxProcesses bounds the traced and followed processes.
+	MaxProcesses uint32 `mapstructure:"max_processes"`
+	// MaxThreads bounds the threads with off-CPU counters of their own.
+	MaxThreads uint32 `mapstructure:"max_threads"`
+	// MaxSeries bounds the (thread, function) pairs with counters of their own.
+	MaxSeries uint32 `mapstructure:"max_series"`
+	// MaxSeriesPerProcess bounds the emitted series of one process; the rest
+	// counts in a series with otel.metric.overflow.
+	MaxSeriesPerProcess uint32 `mapstructure:"max_series_per_process"`
+	// MaxFunctions bounds the (process, launched function) pairs remembered.
+	MaxFunctions uint32 `mapstructure:"max_functions"`
+	// MaxPointers bounds the live GPU allocations remembered.
+	MaxPointers uint32 `mapstructure:"max_pointers"`
+}
+
+// SpansConfig bounds the traces.
+type SpansConfig struct {
+	// MaxPerSecond is the sustained rate of spans per process; bursts may take
+	// as many as two seconds' worth. 0 emits no traces.
+	MaxPerSecond uint32 `mapstructure:"max_per_second"`
+	// MaxDepth bounds how many wakers deep a chain is told.
+	MaxDepth uint32 `mapstructure:"max_depth"`
+	// MaxIntervals bounds the intervals of one chain.
+	MaxIntervals uint32 `mapstructure:"max_intervals"`
+}
+
+// FollowWakersConfig says whether wakers without CUDA calls are traced.
+type FollowWakersConfig struct {
+	// Enabled follows them, so that what they were doing can be told.
+	Enabled bool `mapstructure:"enabled"`
+	// MaxProcesses bounds the followed processes.
+	MaxProcesses uint32 `mapstructure:"max_processes"`
+}
+
+// ResourceConfig says what describes a traced process.
+type ResourceConfig struct {
+	// CommandLine adds process.command_args, which may hold secrets.
+	CommandLine bool `mapstructure:"command_line"`
+}
+
+// ErrorMode says what happens where nothing can be traced.
+type ErrorMode string
+
+// Error modes.
+const (
+	ErrorModePropagate ErrorMode = "propagate"
+	ErrorModeDegrade   ErrorMode = "degrade"
+)
+
+func createDefaultConfig() component.Config {
+	settings := capture.DefaultSettings()
+	return &Config{
+		Attach: AttachConfig{Mechanism: settings.Mechanism.String()},
+		Calls: CallsConfig{
+			SlowThreshold:         settings.SlowCall,
+			SyncThreshold:         settings.SlowSync,
+			InterruptionThreshold: settings.Interruption,
+		},
+		OffCPU: OffCPUConfig{
+			Threshold:    settings.SlowOffCPU,
+			KernelStacks: settings.KernelStacks,
+		},
+		Limits: LimitsConfig{
+			RingBufferBytes:     settings.RingBytes,
+			MaxProcesses:        settings.MaxProcesses,
+			MaxThreads:          settings.MaxThreads,
+			MaxSeries:           settings.MaxSeries,
+			MaxSeriesPerProcess: 512,
+			MaxFunctions:        settings.MaxFunctions,
+			MaxPointers:         settings.MaxPointers,
+		},
+		Spans:              SpansConfig{MaxPerSecond: 500, MaxDepth: 4, MaxIntervals: 128},
+		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 64},
+		CollectionInterval: 10 * time.Second,
+		DiscoveryInterval:  settings.DiscoverEvery,
+		ErrorMode:          ErrorModePropagate,
+	}
+}
+
+// captureSettings translates c for [capture.Open]. c must be valid.
+func (c *Config) captureSettings() capture.Settings {
+	return capture.Settings{
+		Mechanism:       mechanisms[c.Attach.Mechanism],
+		SlowCall:        c.Calls.SlowThreshold,
+		SlowSync:        c.Calls.SyncThreshold,
+		SlowOffCPU:      c.OffCPU.Threshold,
+		Interruption:    c.Calls.InterruptionThreshold,
+		SampleEvery:     c.Calls.SampleEvery,
+		KernelStacks:    c.OffCPU.KernelStacks,
+		RingBytes:       c.Limits.RingBufferBytes,
+		MaxProcesses:    c.Limits.MaxProcesses,
+		MaxThreads:      c.Limits.MaxThreads,
+		MaxSeries:       c.Limits.MaxSeries,
+		MaxFunctions:    c.Limits.MaxFunctions,
+		MaxPointers:     c.Limits.MaxPointers,
+		DiscoverEvery:   c.DiscoveryInterval,
+		SingleStepARM64: c.Attach.SingleStepARM64,
+	}
+}

@@ -1,0 +1,187 @@
+package gpucausereceiver
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/gpucause/gpucause/internal/capture"
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/timeline"
+	"github.com/gpucause/gpucause/receiver/gpucausereceiver/internal/metadata"
+)
+
+// reportAge is how old a report may be when the Collector reads its own
+// metrics: one reading of all instruments takes one report.
+const reportAge = time.Second
+
+// reporter observes what the source and the timeline report for the
+// component's own metrics. It is safe for concurrent use.
+type reporter struct {
+	source interface{ Report() capture.Report }
+
+	mu       sync.Mutex
+	taken    time.Time
+	report   capture.Report
+	timeline timeline.Stats
+}
+
+func (r *reporter) current() capture.Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.taken) > reportAge {
+		r.report, r.taken = r.source.Report(), time.Now()
+	}
+	return r.report
+}
+
+// setTimeline publishes the timeline's figures, which only the pipeline's
+// goroutine may read.
+func (r *reporter) setTimeline(stats timeline.Stats) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timeline = stats
+}
+
+func (r *reporter) losses() map[string]uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return map[string]uint64{
+		"orphan_tree":     r.timeline.OrphanTrees,
+		"reattached":      r.timeline.Reattached,
+		"orphan_off_cpu":  r.timeline.OrphanOffCPU,
+		"part_dropped":    r.timeline.PartsDropped,
+		"pending_dropped": r.timeline.PendingDropped,
+		"refused":         r.timeline.Refused,
+		"evicted":         r.timeline.Evicted,
+		"malformed":       r.timeline.Malformed,
+	}
+}
+
+// register makes the asynchronous instruments of b observe r.
+func (r *reporter) register(b *metadata.TelemetryBuilder) error {
+	return errors.Join(
+		b.RegisterGpucauseRecordsReadCallback(r.count(func(r capture.Report) uint64 { return r.Read })),
+		b.RegisterGpucauseRecordsMalformedCallback(r.count(func(r capture.Report) uint64 { return r.Malformed })),
+		b.RegisterGpucauseRecordsDroppedCallback(r.counts("kind", dropped)),
+		b.RegisterGpucauseCallsUnmatchedReturnsCallback(r.count(func(r capture.Report) uint64 { return r.UnmatchedReturns })),
+		b.RegisterGpucauseCallsAbandonedCallback(r.count(func(r capture.Report) uint64 { return r.AbandonedCalls })),
+		b.RegisterGpucauseCallsTooDeepCallback(r.count(func(r capture.Report) uint64 { return r.StackOverflows })),
+		b.RegisterGpucauseCallsDuplicateCallback(r.count(func(r capture.Report) uint64 { return r.DuplicateEntries })),
+		b.RegisterGpucauseMapFullCallback(r.counts("map", func(r capture.Report) map[string]uint64 { return r.MapFull })),
+		b.RegisterGpucauseUserReadFaultsCallback(r.count(func(r capture.Report) uint64 { return r.UserReadFaults })),
+		b.RegisterGpucauseProcessesCallback(r.counts("role", processes)),
+		b.RegisterGpucauseLibrariesCallback(r.count(func(r capture.Report) uint64 { return uint64(len(r.Libraries)) })),
+		b.RegisterGpucauseSymbolsMissingCallback(r.count(missing)),
+		b.RegisterGpucauseProbesAttachedCallback(r.probes()),
+		b.RegisterGpucauseEntryOnlyCallback(r.count(entryOnly)),
+		b.RegisterGpucauseAttachFailuresCallback(r.counts("reason", func(r capture.Report) map[string]uint64 { return r.AttachFailures })),
+		b.RegisterGpucauseBpfRunsCallback(r.counts("program", perProgram(func(c capture.ProgramCost) uint64 { return c.Runs }))),
+		b.RegisterGpucauseBpfRunTimeCallback(r.counts("program", perProgram(func(c capture.ProgramCost) uint64 { return uint64(max(c.RunTime, 0)) }))),
+		b.RegisterGpucauseBpfRecursionMissesCallback(r.counts("program", perProgram(func(c capture.ProgramCost) uint64 { return c.Recursion }))),
+		b.RegisterGpucauseDiscoveryPassesCallback(r.count(func(r capture.Report) uint64 { return r.DiscoveryPasses })),
+		b.RegisterGpucauseDiscoveryTimeCallback(r.count(func(r capture.Report) uint64 { return uint64(max(r.DiscoveryTime, 0)) })),
+		b.RegisterGpucauseTimelineLossesCallback(r.timelineLosses()),
+	)
+}
+
+func (r *reporter) count(of func(capture.Report) uint64) metric.Int64Callback {
+	return func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(int64(of(r.current())))
+		return nil
+	}
+}
+
+func (r *reporter) counts(key string, of func(capture.Report) map[string]uint64) metric.Int64Callback {
+	return func(_ context.Context, observer metric.Int64Observer) error {
+		observe(observer, key, of(r.current()))
+		return nil
+	}
+}
+
+func (r *reporter) timelineLosses() metric.Int64Callback {
+	return func(_ context.Context, observer metric.Int64Observer) error {
+		observe(observer, "reason", r.losses())
+		return nil
+	}
+}
+
+func (r *reporter) probes() metric.Int64Callback {
+	return func(_ context.Context, observer metric.Int64Observer) error {
+		report := r.current()
+		mechanism := attribute.String("mechanism", report.Attached.String())
+		for site, n := range sites(report) {
+			observer.Observe(int64(n), metric.WithAttributes(mechanism, attribute.String("site", site)))
+		}
+		return nil
+	}
+}
+
+func observe(observer metric.Int64Observer, key string, values map[string]uint64) {
+	for value, n := range values {
+		observer.Observe(int64(n), metric.WithAttributes(attribute.String(key, value)))
+	}
+}
+
+var recordKinds = [event.Kinds]string{
+	event.KindUnspecified:  "unspecified",
+	event.KindCall:         "call",
+	event.KindOffCPU:       "off_cpu",
+	event.KindProcess:      "process",
+	event.KindFunctionName: "function_name",
+}
+
+func dropped(r capture.Report) map[string]uint64 {
+	byName := make(map[string]uint64, len(r.Dropped))
+	for kind, n := range r.Dropped {
+		if kind >= event.Kinds {
+			kind = event.KindUnspecified
+		}
+		byName[recordKinds[kind]] += n
+	}
+	return byName
+}
+
+func processes(r capture.Report) map[string]uint64 {
+	return map[string]uint64{"traced": r.Processes, "followed": r.Followed}
+}
+
+func missing(r capture.Report) uint64 {
+	n := 0
+	for i := range r.Libraries {
+		n += len(r.Libraries[i].Missing)
+	}
+	return uint64(n)
+}
+
+func sites(r capture.Report) map[string]int {
+	bySite := make(map[string]int)
+	for i := range r.Libraries {
+		library := &r.Libraries[i]
+		bySite["emulated"] += library.Emulated
+		bySite["single_stepped"] += library.SingleStepped
+		bySite["entry_only"] += library.EntryOnly
+	}
+	return bySite
+}
+
+func entryOnly(r capture.Report) uint64 {
+	if r.EntryOnly {
+		return 1
+	}
+	return 0
+}
+
+func perProgram(of func(capture.ProgramCost) uint64) func(capture.Report) map[string]uint64 {
+	return func(r capture.Report) map[string]uint64 {
+		byName := make(map[string]uint64, len(r.Programs))
+		for _, program := range r.Programs {
+			byName[program.Name] += of(program)
+		}
+		return byName
+	}
+}

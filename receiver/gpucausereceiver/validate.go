@@ -1,0 +1,111 @@
+package gpucausereceiver
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"github.com/gpucause/gpucause/internal/capture"
+)
+
+// Bounds of what a user may ask for.
+const (
+	minCollectionInterval = time.Second
+	minDiscoveryInterval  = 10 * time.Millisecond
+	minRingBytes          = 64 << 10
+	maxRingBytes          = 1 << 30
+	maxLimit              = 1 << 20
+	maxSpanDepth          = 16
+	maxSpanIntervals      = 4096
+)
+
+var mechanisms = map[string]capture.Mechanism{
+	capture.MechanismAuto.String():    capture.MechanismAuto,
+	capture.MechanismPerf.String():    capture.MechanismPerf,
+	capture.MechanismMulti.String():   capture.MechanismMulti,
+	capture.MechanismSession.String(): capture.MechanismSession,
+}
+
+// Validate reports every key whose value cannot work, with what to write instead.
+func (c *Config) Validate() error {
+	return errors.Join(
+		c.Attach.validate(),
+		atLeast("collection_interval", c.CollectionInterval, minCollectionInterval),
+		atLeast("discovery_interval", c.DiscoveryInterval, minDiscoveryInterval),
+		positive("calls::slow_threshold", c.Calls.SlowThreshold),
+		positive("calls::sync_threshold", c.Calls.SyncThreshold),
+		positive("calls::interruption_threshold", c.Calls.InterruptionThreshold),
+		positive("off_cpu::threshold", c.OffCPU.Threshold),
+		c.Limits.validate(),
+		within("spans::max_depth", c.Spans.MaxDepth, maxSpanDepth),
+		within("spans::max_intervals", c.Spans.MaxIntervals, maxSpanIntervals),
+		c.FollowWakers.validate(c.Limits),
+		c.ErrorMode.validate(),
+	)
+}
+
+func (a AttachConfig) validate() error {
+	if _, ok := mechanisms[a.Mechanism]; !ok {
+		return fmt.Errorf("attach::mechanism is %q: use auto, session, multi or perf", a.Mechanism)
+	}
+	return nil
+}
+
+func (l LimitsConfig) validate() error {
+	return errors.Join(
+		l.validateRing(),
+		within("limits::max_processes", l.MaxProcesses, maxLimit),
+		within("limits::max_threads", l.MaxThreads, maxLimit),
+		within("limits::max_series", l.MaxSeries, maxLimit),
+		within("limits::max_series_per_process", l.MaxSeriesPerProcess, maxLimit),
+		within("limits::max_functions", l.MaxFunctions, maxLimit),
+		within("limits::max_pointers", l.MaxPointers, maxLimit),
+	)
+}
+
+func (l LimitsConfig) validateRing() error {
+	n := l.RingBufferBytes
+	if n < minRingBytes || n > maxRingBytes || bits.OnesCount32(n) != 1 {
+		return fmt.Errorf("limits::ring_buffer_bytes is %d: use a power of two from %d to %d", n, minRingBytes, maxRingBytes)
+	}
+	return nil
+}
+
+func (f FollowWakersConfig) validate(limits LimitsConfig) error {
+	if f.Enabled && (f.MaxProcesses == 0 || f.MaxProcesses > limits.MaxProcesses) {
+		return fmt.Errorf("follow_wakers::max_processes is %d: use 1 to %d (limits::max_processes), or set follow_wakers::enabled to false",
+			f.MaxProcesses, limits.MaxProcesses)
+	}
+	return nil
+}
+
+func (m ErrorMode) validate() error {
+	switch m {
+	case ErrorModePropagate, ErrorModeDegrade:
+		return nil
+	default:
+		return fmt.Errorf("error_mode is %q: use propagate or degrade", string(m))
+	}
+}
+
+func atLeast(key string, got, least time.Duration) error {
+	if got < least {
+		return fmt.Errorf("%s is %s: use at least %s", key, got, least)
+	}
+	return nil
+}
+
+func positive(key string, got time.Duration) error {
+	if got <= 0 {
+		return fmt.Errorf("%s is %s: use a positive duration such as 1ms", key, got)
+	}
+	return nil
+}
+
+func within(key string, got, most uint32) error {
+	if got == 0 || got > most {
+		return fmt.Errorf("%s is %d: use 1 to %d", key, got, most)
+	}
+	return nil
+}

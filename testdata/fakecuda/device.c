@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "device.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FC_STREAMS 1024
+#define FC_EVENTS 65536
+#define FC_STREAMS_AT 0x600000000000ULL
+#define FC_EVENTS_AT 0x610000000000ULL
+#define FC_DEVICE_SPIN_NS 15000 /* the device thread spins for the last stretch of a sleep */
+
+static struct CUstream_st *streams;
+static struct CUevent_st *events;
+static _Atomic unsigned streams_used, events_used;
+static struct CUstream_st legacy = {.lock = ATOMIC_FLAG_INIT, .alive = true, .legacy = true};
+static _Atomic uint64_t blocking_end; /* of all streams that the legacy stream waits for */
+static _Atomic uint64_t kernels_end;  /* of all kernels, where settings.serial */
+static _Atomic uint64_t all_end;
+static __thread struct CUstream_st *per_thread_stream;
+static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
+
+static void *pool(uint64_t at, size_t bytes)
+{
+	void *p = mmap((void *)at, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p == MAP_FAILED)
+		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		abort();
+	return p;
+}
+
+static void make_pools(void)
+{
+	streams = pool(FC_STREAMS_AT, FC_STREAMS * sizeof *streams);
+	events = pool(FC_EVENTS_AT, FC_EVENTS * sizeof *events);
+}
+
+static void lock_stream(struct CUstream_st *stream)
+{
+	for (unsigned tries = 0; atomic_flag_test_and_set_explicit(&stream->lock, memory_order_acquire); tries++) {
+		if (tries > 1000)
+			sched_yield();
+		fc_pause();
+	}
+}
+
+static void unlock_stream(struct CUstream_st *stream)
+{
+	atomic_flag_clear_explicit(&stream->lock, memory_order_release);
+}
+
+static void raise_to(_Atomic uint64_t *end, uint64_t at)
+{
+	uint64_t old = atomic_load_explicit(end, memory_order_relaxed);
+	while (old < at && !atomic_compare_exchange_weak(end, &old, at))
+		;
+}
+
+struct CUstream_st *fc_stream_new(bool non_blocking)
+{
+	pthread_once(&pools_once, make_pools);
+	for (unsigned i = 0, n = atomic_load(&streams_used); i < n; i++) {
+		lock_stream(&streams[i]);
+		bool taken = streams[i].alive;
+		if (!taken) {
+			streams[i].alive = true;
+			streams[i].non_blocking = non_blocking;
+		}
+		unlock_stream(&streams[i]);
+		if (!taken)
+			return &streams[i];
+	}
+	unsigned i = atomic_fetch_add(&streams_used, 1);
+	if (i >= FC_STREAMS) {
+		atomic_fetch_sub(&streams_used, 1);
+		return NULL;
+	}
+	streams[i].alive = true;
+	streams[i].non_blocking = non_blocking;
+	return &streams[i];
+}
+
+void fc_stream_free(struct CUstream_st *stream)
+{
+	lock_stream(stream);
+	stream->alive = false;
+	stream->capture = NULL;
+	unlock_stream(stream);
+}
+
+struct CUstream_st *fc_stream(CUstream handle, int per_thread)
+{
+	if (handle == CU_STREAM_LEGACY || (handle == NULL && !per_thread))
+		return &legacy;
+	if (handle == NULL || handle == CU_STREAM_PER_THREAD) {
+		if (per_thread_stream == NULL)
+			per_thread_stream = fc_stream_new(false);
+		return per_thread_stream;
+	}
+	uintptr_t from = (uintptr_t)streams, at = (uintptr_t)handle;
+	if (from == 0 || at < from || at >= from + FC_STREAMS * sizeof *streams || (at - from) % sizeof *streams != 0)
+		return NULL;
+	return handle->alive ? handle : NULL;
+}
+
+struct CUevent_st *fc_event_new(unsigned flags)
+{
+	pthread_once(&pools_once, make_pools);
+	unsigned i = atomic_fetch_add(&events_used, 1), first = i;
+	while (events[i % FC_EVENTS].alive)
+		if (++i == first + FC_EVENTS)
+			return NULL;
+	struct CUevent_st *event = &events[i % FC_EVENTS];
+	event->alive = true;
+	event->flags = flags;
+	atomic_store(&event->at, 0);
+	return event;
+}
+
+struct CUevent_st *fc_event(CUevent handle)
+{
+	uintptr_t from = (uintptr_t)events, at = (uintptr_t)handle;
+	if (from == 0 || at < from || at >= from + FC_EVENTS * sizeof *events || (at - from) % sizeof *events != 0)
+		return NULL;
+	return handle->alive ? handle : NULL;
+}
+
+/* What the stream's next item must wait for, besides its own queue. */
+static uint64_t order_after(const struct CUstream_st *stream, enum fc_work work)
+{
+	uint64_t at = 0;
+	if (stream->legacy)
+		at = atomic_load_explicit(&blocking_end, memory_order_relaxed);
+	else if (!stream->non_blocking)
+		at = legacy.ready_at;
+	if (work == fc_kernel && fc_settings.serial) {
+		uint64_t serial = atomic_load_explicit(&kernels_end, memory_order_relaxed);
+		at = at < serial ? serial : at;
+	}
+	return at;
+}
+
+static void retire(struct CUstream_st *stream, uint64_t now)
+{
+	while (stream->count > 0 && stream->finish[stream->head] <= now) {
+		stream->head = (stream->head + 1) % FC_MAX_DEPTH;
+		stream->count--;
+	}
+	if (stream->ready_at <= now)
+		stream->ready_at = 0;
+}
+
+static unsigned depth(void)
+{
+	unsigned long long d = fc_settings.queue_depth;
+	return d == 0 ? 1 : d > FC_MAX_DEPTH ? FC_MAX_DEPTH : (unsigned)d;
+}
+
+uint64_t fc_submit(struct CUstream_st *stream, enum fc_work work, uint64_t ns)
+{
+	for (;;) {
+		lock_stream(stream);
+		if (stream->capture != NULL) {
+			stream->capture->total_ns += ns;
+			stream->capture->nodes++;
+			unlock_stream(stream);
+			return 0;
+		}
+		uint64_t after = order_after(stream, work);
+		if (ns == 0 && after == 0 && stream->ready_at == 0) {
+			unlock_stream(stream);
+			return 0;
+		}
+		uint64_t now = fc_now();
+		retire(stream, now);
+		if (stream->count < depth()) {
+			uint64_t start = now < stream->ready_at ? stream->ready_at : now;
+			start = start < after ? after : start;
+			uint64_t end = start + ns;
+			if (end > now) {
+				stream->ready_at = end;
+				stream->finish[(stream->head + stream->count) % FC_MAX_DEPTH] = end;
+				stream->count++;
+				raise_to(&all_end, end);
+				if (!stream->non_blocking)
+					raise_to(&blocking_end, end);
+				if (work == fc_kernel && fc_settings.serial)
+					raise_to(&kernels_end, end);
+			}
+			unlock_stream(stream);
+			return end > now ? end : 0;
+		}
+		uint64_t oldest = stream->finish[stream->head];
+		unlock_stream(stream);
+		fc_spin_until(oldest);
+	}
+}
+
+uint64_t fc_stream_end(struct CUstream_st *stream)
+{
+	lock_stream(stream);
+	uint64_t end = stream->ready_at;
+	if (stream->legacy) {
+		uint64_t others = atomic_load(&blocking_end);
+		end = end < others ? others : end;
+	}
+	unlock_stream(stream);
+	return end;
+}
+
+void fc_stream_after(struct CUstream_st *stream, uint64_t at)
+{
+	lock_stream(stream);
+	if (stream->ready_at < at)
+		stream->ready_at = at;
+	unlock_stream(stream);
+}
+
+uint64_t fc_device_end(void) { return atomic_load(&all_end); }
+
+/* The device thread: timers in order of time, each a word to wake or a
+ * function to run. Invariant: timers and running are guarded by device_lock. */
+struct timer {
+	uint64_t at;
+	_Atomic uint32_t *word; /* set to 1 and woken; NULL: run fn, then free the timer */
+	CUhostFn fn;
+	void *data;
+	struct timer *next;
+};
+
+static pthread_mutex_t device_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t device_changed;
+static struct timer *timers;
+static bool running;
+
+static void fire(struct timer *timer)
+{
+	if (timer->word != NULL) {
+		_Atomic uint32_t *word = timer->word; /* the timer is the waiter's and ends with this store */
+		atomic_store(word, 1);
+		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		return;
+	}
+	timer->fn(timer->data);
+	free(timer);
+}
+
+static void *device_main(void *unused)
+{
+	prctl(PR_SET_NAME, "fakegpu");
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	pthread_mutex_lock(&device_lock);
+	for (;;) {
+		if (timers == NULL) {
+			pthread_cond_wait(&device_changed, &device_lock);
+			continue;
+		}
+		uint64_t wake = timers->at - FC_DEVICE_SPIN_NS;
+		if (fc_now() < wake) {
+			struct timespec ts = {(time_t)(wake / 1000000000u), (long)(wake % 1000000000u)};
+			pthread_cond_timedwait(&device_changed, &device_lock, &ts);
+			continue;
+		}
+		struct timer *due = timers;
+		timers = due->next;
+		pthread_mutex_unlock(&device_lock);
+		fc_spin_until(due->at);
+		fire(due);
+		pthread_mutex_lock(&device_lock);
+	}
+	return unused;
+}
+
+/* A forked child has no device thread: it starts its own when it needs one. */
+static void forked(void)
+{
+	pthread_mutex_init(&device_lock, NULL);
+	timers = NULL;
+	running = false;
+}
+
+static void start_device(void)
+{
+	static bool fork_handler;
+	pthread_condattr_t attr;
+	pthread_t thread;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&device_changed, &attr);
+	if (!fork_handler)
+		pthread_atfork(NULL, NULL, forked);
+	fork_handler = true;
+	if (pthread_create(&thread, NULL, device_main, NULL) != 0)
+		abort();
+	pthread_detach(thread);
+	running = true;
+}
+
+static void add_timer(struct timer *timer)
+{
+	pthread_mutex_lock(&device_lock);
+	if (!running)
+		start_device();
+	struct timer **place = &timers;
+	while (*place != NULL && (*place)->at <= timer->at)
+		place = &(*place)->next;
+	timer->next = *place;
+	*place = timer;
+	if (timers == timer)
+		pthread_cond_signal(&device_changed);
+	pthread_mutex_unlock(&device_lock);
+}
+
+void fc_wait(uint64_t at)
+{
+	if (at == 0 || fc_now() >= at)
+		return;
+	if (fc_settings.spin) {
+		fc_spin_until(at);
+		return;
+	}
+	_Atomic uint32_t done = 0;
+	struct timer timer = {.at = at, .word = &done};
+	add_timer(&timer);
+	while (atomic_load(&done) == 0)
+		syscall(SYS_futex, &done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+void fc_at(uint64_t at, CUhostFn fn, void *data)
+{
+	struct timer *timer = calloc(1, sizeof *timer);
+	if (timer == NULL)
+		abort();
+	*timer = (struct timer){.at = at == 0 ? fc_now() : at, .fn = fn, .data = data};
+	add_timer(timer);
+}

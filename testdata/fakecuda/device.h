@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The virtual GPU. Each GPU stream is a queue in order; work put on it at time
+ * t ends at max(t, end of the work before it) + its duration, so every end is
+ * known when the work is queued. The device thread ("fakegpu") exists to wake
+ * host threads and to run host functions at those ends. Times are nanoseconds
+ * of CLOCK_MONOTONIC.
+ */
+#ifndef FAKECUDA_DEVICE_H
+#define FAKECUDA_DEVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "fakecuda.h"
+
+#define FC_MAX_DEPTH 4096
+
+/* Settings, from the environment (FAKECUDA_ + upper-case name) and fakecuda_set. */
+struct fc_settings {
+	unsigned long long spin;             /* 1: synchronisation spins, 0: blocks on a futex */
+	unsigned long long queue_depth;      /* unfinished items per GPU stream before a launch spins */
+	unsigned long long serial;           /* 1: kernels of all GPU streams exclude each other */
+	unsigned long long copy_bytes_per_us;   /* between host and device */
+	unsigned long long device_bytes_per_us; /* inside the device: copies and fills */
+	unsigned long long module_load_ns;   /* CPU burnt by a module load */
+	unsigned long long malloc_ns;        /* CPU burnt by an allocation */
+	unsigned long long memory_bytes;     /* capacity of the device */
+};
+extern struct fc_settings fc_settings;
+
+struct fc_graph; /* captured work: driver_graph.c */
+
+/* Invariant: finish[head .. head+count) are the ends of the unfinished items, ascending. */
+struct CUstream_st {
+	atomic_flag lock;
+	bool alive, non_blocking, legacy;
+	uint64_t ready_at; /* end of the last item; 0 when known to be idle */
+	struct CUgraph_st *capture;
+	unsigned head, count;
+	uint64_t finish[FC_MAX_DEPTH];
+};
+
+struct CUevent_st {
+	bool alive;
+	unsigned flags;
+	_Atomic uint64_t at; /* when the recorded work ends; 0: never recorded */
+};
+
+struct CUgraph_st {
+	uint64_t total_ns;
+	unsigned nodes;
+};
+
+enum fc_work { fc_kernel, fc_copy };
+
+static inline uint64_t fc_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline void fc_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* fc_spin_until returns at `at`, having burnt CPU. */
+static inline void fc_spin_until(uint64_t at)
+{
+	while (fc_now() < at)
+		fc_pause();
+}
+
+/* Streams. A handle is 0, CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, or created;
+ * fc_stream returns NULL for any other value. Created handles are the same in
+ * every run: FC_STREAMS_AT + i * stride. */
+struct CUstream_st *fc_stream(CUstream handle, int per_thread);
+struct CUstream_st *fc_stream_new(bool non_blocking);
+void fc_stream_free(struct CUstream_st *stream);
+struct CUevent_st *fc_event(CUevent handle);
+struct CUevent_st *fc_event_new(unsigned flags);
+
+/* fc_submit queues work of ns nanoseconds and returns when it ends (0: already
+ * over). Spins while the queue is full. */
+uint64_t fc_submit(struct CUstream_st *stream, enum fc_work work, uint64_t ns);
+/* fc_stream_end is when everything on the stream so far ends (0: idle). */
+uint64_t fc_stream_end(struct CUstream_st *stream);
+/* fc_stream_after delays later work on the stream until `at`. */
+void fc_stream_after(struct CUstream_st *stream, uint64_t at);
+uint64_t fc_device_end(void);
+
+/* fc_wait returns at `at`, spinning or blocked as the settings say. */
+void fc_wait(uint64_t at);
+/* fc_at runs fn(data) on the device thread at `at`. */
+void fc_at(uint64_t at, CUhostFn fn, void *data);
+
+#endif
