@@ -290,6 +290,7 @@ type GpucauseThread struct {
 	OutNs        uint64
 	WakeNs       uint64
 	Call         uint64
+	WakerSp      uint64
 	Stack        [16]uint64
 	Waker        GpucauseTaskRef
 	Preemptor    GpucauseTaskRef
@@ -323,6 +324,7 @@ const (
 	GpucauseWakerContextWakerTask        GpucauseWakerContext = 1
 	GpucauseWakerContextWakerSoftirq     GpucauseWakerContext = 2
 	GpucauseWakerContextWakerHardirq     GpucauseWakerContext = 3
+	GpucauseWakerContextWakerInterrupt   GpucauseWakerContext = 4
 )
 
 // Names of all BPF objects in the ELF.

@@ -91,6 +91,7 @@ struct thread_info {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
+	void *stack;
 	struct mm_struct *mm;
 	s32 pid;
 	s32 tgid;

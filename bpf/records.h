@@ -66,6 +66,7 @@ enum waker_context {
 	waker_task,
 	waker_softirq,
 	waker_hardirq,
+	waker_interrupt, /* one of the two: which is not known */
 };
 
 enum process_change {

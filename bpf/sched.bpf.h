@@ -21,12 +21,28 @@ __weak __noinline int preempt_count(void)
 #endif
 }
 
-static __always_inline u8 waker_context_now(void)
+#define THREAD_SIZE 16384
+
+/*
+ * Where the preempt count cannot be read: interrupts run on a stack of their
+ * own, so the task acts itself exactly if this program's stack is the task's.
+ * The address goes through memory, where the verifier sees a number.
+ */
+static __always_inline u8 context_by_stack(struct thread *t, struct task_struct *current)
+{
+	volatile u64 here = 0;
+
+	t->waker_sp = (u64)&here;
+	asm volatile("" ::: "memory");
+	return *(volatile u64 *)&t->waker_sp - (u64)current->stack < THREAD_SIZE ? waker_task : waker_interrupt;
+}
+
+static __always_inline u8 waker_context_now(struct thread *t, struct task_struct *current)
 {
 	int n = preempt_count();
 
 	if (n == ~0)
-		return waker_unspecified;
+		return context_by_stack(t, current);
 	if (n & 0xff0000)
 		return waker_hardirq;
 	/* Bit 8: serving a softirq; the others count sections that only disable them. */
@@ -196,11 +212,13 @@ static __always_inline void switch_in(struct task_struct *prev, struct task_stru
 static __always_inline void wake(struct task_struct *task)
 {
 	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct task_struct *current;
 
 	if (!t || !t->out_ns || t->wake_ns)
 		return;
-	set_task(&t->waker, bpf_get_current_task_btf());
-	t->waker_context = waker_context_now();
+	current = bpf_get_current_task_btf();
+	set_task(&t->waker, current);
+	t->waker_context = waker_context_now(t, current);
 	t->wake_ns = bpf_ktime_get_ns();
 }
 

@@ -57,6 +57,7 @@ struct thread {
 	u64 out_ns; /* 0 while on a CPU */
 	u64 wake_ns;
 	u64 call;
+	u64 waker_sp; /* where the wakeup's program had its stack */
 	u64 stack[MAX_STACK];
 	struct task_ref waker;
 	struct task_ref preemptor;

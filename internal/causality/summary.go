@@ -101,7 +101,7 @@ func preemptor(i *Interval) string {
 	if i.RunnableReason() == event.ReasonPreempted {
 		return " by " + taskName(p)
 	}
-	return ", which " + taskName(p) + " had"
+	return " while " + taskName(p) + " had it"
 }
 
 // woken tells who ended a wait, and what that thread was waiting for itself.

@@ -73,6 +73,7 @@ const (
 	WakerTask
 	WakerSoftIRQ
 	WakerHardIRQ
+	WakerInterrupt // softirq or hardirq: this Linux kernel does not tell which
 )
 
 // NoSyscall is OffCPU.Syscall of a thread that was interrupted in user mode.

@@ -52,26 +52,28 @@ func (a a64) emulates(insn uint32) bool {
 }
 
 // isNeutralA64 accepts only a short list of instructions. None of them writes
-// memory, x0-x7, x30 or sp; paciasp, which signs x30, is not among them.
+// memory, x0-x7 or sp, or touches x30, the return address; paciasp, which signs
+// x30, is not among them.
 func isNeutralA64(insn uint32) bool {
-	to, from := insn&31, insn>>5&31
-	setsFlags := insn>>29&1 == 1
+	to, from, second := insn&31, insn>>5&31, insn>>16&31
+	writesScratch := isScratchA64(to)
+	compares := insn>>29&1 == 1 && to == 31 // the result goes to zr
 	switch {
 	case insn == a64NOP, isBTI(insn):
 		return true
-	case insn&0x1f000000 == 0x11000000, insn&0x1f200000 == 0x0b200000: // add, sub: immediate, extended register
-		return from != 31 && (isScratchA64(to) || setsFlags && to == 31)
-	case insn&0x1f200000 == 0x0b000000: // add, sub: shifted register; 31 is zr
-		return isScratchA64(to) || setsFlags && to == 31
-	case insn&0x1f000000 == 0x0a000000: // and, orr, eor, ands: shifted register; 31 is zr
-		return isScratchA64(to) || insn>>29&3 == 3 && to == 31
-	case insn&0x1f800000 == 0x12800000: // movz, movn, movk
-		return isScratchA64(to)
-	case insn&0xbfc00000 == 0xb9400000, insn&0xbfc00000 == 0x39400000 && insn>>30&1 == 0,
-		insn&0xffc00000 == 0x79400000: // ldr, ldrb, ldrh: unsigned offset
-		return isScratchA64(to) && from != 31
-	case insn&0xffffffe0 == 0xd53bd040: // mrs tpidr_el0
-		return isScratchA64(to)
+	case insn&0x1f800000 == 0x11000000: // add, sub: immediate
+		return from < 30 && (writesScratch || compares)
+	case insn&0x1f200000 == 0x0b200000: // add, sub: extended register
+		return from < 30 && second != 30 && (writesScratch || compares)
+	case insn&0x1f200000 == 0x0b000000: // add, sub: shifted register
+		return from != 30 && second != 30 && (writesScratch || compares)
+	case insn&0x1f000000 == 0x0a000000: // and, orr, eor, ands: shifted register
+		tests := insn>>29&3 == 3 && to == 31
+		return from != 30 && second != 30 && (writesScratch || tests)
+	case insn&0x1f800000 == 0x12800000, insn&0xffffffe0 == 0xd53bd040: // movz, movn, movk; mrs tpidr_el0
+		return writesScratch
+	case insn&0xbfc00000 == 0xb9400000, insn&0xbfc00000 == 0x39400000: // ldr; ldrb, ldrh: unsigned offset
+		return writesScratch && from < 30
 	default:
 		return false
 	}

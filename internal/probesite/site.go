@@ -74,12 +74,8 @@ func Select(arch string, code []byte, addr uint64, options Options) (Site, error
 	if err != nil {
 		return Site{}, err
 	}
-	entry := set.decode(code)
-	switch {
-	case entry.length == 0:
+	if set.decode(code).length == 0 {
 		return Site{}, ErrNoInstruction
-	case entry.unprobeable:
-		return Site{}, ErrUnprobeable
 	}
 	offset, found := firstEmulated(set, code)
 	switch {
@@ -107,6 +103,9 @@ func emulatedReason(offset int) string {
 // entrySite is the single-stepped site at the function's entry.
 func entrySite(set instructionSet, code []byte, addr uint64, reason string) (Site, error) {
 	insn := set.text(code, addr)
+	if set.decode(code).unprobeable {
+		return Site{}, fmt.Errorf("%w: %s", ErrUnprobeable, insn)
+	}
 	if set.refusesSingleStep() {
 		return Site{}, fmt.Errorf("%w: %s (entry: %s)", ErrSingleStepRefused, reason, insn)
 	}

@@ -30,6 +30,7 @@ var (
 	_ = [1]struct{}{}[uint(event.Reasons)-uint(bpf.GpucauseOffCpuReasonReasons)]
 
 	_ = [1]struct{}{}[uint(event.WakerHardIRQ)-uint(bpf.GpucauseWakerContextWakerHardirq)]
+	_ = [1]struct{}{}[uint(event.WakerInterrupt)-uint(bpf.GpucauseWakerContextWakerInterrupt)]
 	_ = [1]struct{}{}[uint(event.ProcessExited)-uint(bpf.GpucauseProcessChangeProcessExited)]
 
 	_ = [1]struct{}{}[probe.MaxSlots-uint(len(bpf.GpucauseCallRecord{}.Args))]

@@ -1,0 +1,170 @@
+//go:build amd64 || arm64
+
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/gpucause/gpucause/bpf"
+)
+
+// The slots of the counter arrays below these numbers are shared (bpf/state.bpf.h).
+const (
+	sharedSeries = 256
+	sharedStats  = 2
+)
+
+// loadObjects loads every program that this Linux kernel can run and the maps.
+// uprobes is the mechanism whose programs are wanted; MechanismSession falls
+// back to MechanismMulti, and that to MechanismPerf, when they do not load.
+func loadObjects(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, Mechanism, error) {
+	var failures []error
+	for _, m := range fallbacks(mechanism) {
+		spec, err := prepare(settings, m)
+		if err != nil {
+			return nil, m, err
+		}
+		objects, err := load(spec)
+		if err == nil {
+			return objects, m, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", m, err))
+	}
+	return nil, mechanism, fmt.Errorf("loading BPF programs: %w", errors.Join(failures...))
+}
+
+// fallbacks lists the mechanisms to try, best first.
+func fallbacks(mechanism Mechanism) []Mechanism {
+	if mechanism != MechanismAuto {
+		return []Mechanism{mechanism}
+	}
+	return []Mechanism{MechanismSession, MechanismMulti, MechanismPerf}
+}
+
+func prepare(settings Settings, mechanism Mechanism) (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadGpucause()
+	if err != nil {
+		return nil, fmt.Errorf("reading BPF object: %w", err)
+	}
+	sizeMaps(spec, settings)
+	if err := setVariables(spec, settings); err != nil {
+		return nil, err
+	}
+	chooseUprobes(spec, mechanism)
+	return spec, nil
+}
+
+func sizeMaps(spec *ebpf.CollectionSpec, s Settings) {
+	for name, entries := range map[string]uint32{
+		"events":      s.RingBytes,
+		"processes":   s.MaxProcesses,
+		"series":      sharedSeries + s.MaxSeries,
+		"free_series": s.MaxSeries,
+		"stats_slots": sharedStats + s.MaxThreads,
+		"free_stats":  s.MaxThreads,
+		"functions":   s.MaxFunctions,
+		"pointers":    s.MaxPointers,
+	} {
+		spec.Maps[name].MaxEntries = entries
+	}
+}
+
+func setVariables(spec *ebpf.CollectionSpec, s Settings) error {
+	prevState, err := haveSwitchState()
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]any{
+		"slow_call_ns":    nanoseconds(s.SlowCall),
+		"slow_sync_ns":    nanoseconds(s.SlowSync),
+		"slow_off_cpu_ns": nanoseconds(s.SlowOffCPU),
+		"interruption_ns": nanoseconds(s.Interruption),
+		"sample_every":    s.SampleEvery,
+		"kernel_stacks":   s.KernelStacks,
+		"have_prev_state": prevState,
+		"probe_rows":      probeRows(),
+		"syscall_reasons": syscallReasons(),
+		"bucket_bounds":   bucketBounds(),
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("setting BPF variable %s: %w", name, err)
+		}
+	}
+	return replacePreemptCount(spec.Programs["sched_waking"])
+}
+
+func nanoseconds(d time.Duration) uint64 { return uint64(max(d, 0)) }
+
+// haveSwitchState reports whether sched_switch passes the state that the
+// previous task was switched out in (Linux 5.18).
+func haveSwitchState() (bool, error) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrNoBTF, err)
+	}
+	var raw *btf.Typedef
+	if err := kernel.TypeByName("btf_trace_sched_switch", &raw); err != nil {
+		return false, fmt.Errorf("finding tracepoint sched_switch in BTF: %w", err)
+	}
+	pointer, ok := raw.Type.(*btf.Pointer)
+	if !ok {
+		return false, nil
+	}
+	prototype, ok := pointer.Target.(*btf.FuncProto)
+	// The first parameter is the tracepoint's own data.
+	return ok && len(prototype.Params) >= 5, nil
+}
+
+// chooseUprobes keeps the uprobe programs of one mechanism.
+func chooseUprobes(spec *ebpf.CollectionSpec, mechanism Mechanism) {
+	if mechanism == MechanismSession {
+		delete(spec.Programs, "call_return")
+		return // call_entry serves entry-only probes
+	}
+	delete(spec.Programs, "call_session")
+	if mechanism == MechanismPerf {
+		spec.Programs["call_entry"].AttachType = ebpf.AttachNone
+		spec.Programs["call_return"].AttachType = ebpf.AttachNone
+	}
+}
+
+// load is LoadAndAssign for a spec from which programs may be missing.
+func load(spec *ebpf.CollectionSpec) (*bpf.GpucauseObjects, error) {
+	collection, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return nil, err
+	}
+	defer collection.Close()
+	objects := &bpf.GpucauseObjects{}
+	for name, to := range programFields(&objects.GpucausePrograms) {
+		*to = collection.DetachProgram(name)
+	}
+	if err := collection.Assign(&objects.GpucauseMaps); err != nil {
+		return nil, err
+	}
+	if err := collection.Assign(&objects.GpucauseVariables); err != nil {
+		return nil, err
+	}
+	return objects, nil
+}
+
+func programFields(p *bpf.GpucausePrograms) map[string]**ebpf.Program {
+	return map[string]**ebpf.Program{
+		"call_entry":    &p.CallEntry,
+		"call_return":   &p.CallReturn,
+		"call_session":  &p.CallSession,
+		"sched_switch":  &p.SchedSwitch,
+		"sched_waking":  &p.SchedWaking,
+		"process_fork":  &p.ProcessFork,
+		"process_exec":  &p.ProcessExec,
+		"process_exit":  &p.ProcessExit,
+		"adopt_threads": &p.AdoptThreads,
+		"scan_tasks":    &p.ScanTasks,
+		"scan_mappings": &p.ScanMappings,
+	}
+}

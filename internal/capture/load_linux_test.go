@@ -1,0 +1,25 @@
+//go:build amd64 || arm64
+
+package capture
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/require"
+)
+
+func TestProgramsLoad(t *testing.T) {
+	for _, m := range []Mechanism{MechanismPerf, MechanismMulti, MechanismSession} {
+		t.Run(m.String(), func(t *testing.T) {
+			objects, _, err := loadObjects(DefaultSettings(), m)
+			var v *ebpf.VerifierError
+			if errors.As(err, &v) {
+				t.Logf("%+v", v)
+			}
+			require.NoError(t, err)
+			objects.Close()
+		})
+	}
+}

@@ -1,0 +1,96 @@
+//go:build amd64 || arm64
+
+package capture
+
+import (
+	"math"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/gpucause/gpucause/bpf"
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/probe"
+)
+
+// probeRows is the catalogue as the kernel side reads it, by ID.
+func probeRows() [256]bpf.GpucauseProbeRow {
+	var rows [256]bpf.GpucauseProbeRow
+	for _, p := range probe.All() {
+		rows[p.ID] = bpf.GpucauseProbeRow{
+			Known:         1,
+			Layer:         uint8(p.Layer),
+			ClassId:       uint8(p.Class),
+			Blocking:      flag(blocks(&p)),
+			Slots:         p.Slots,
+			DerefSlot:     p.DerefSlot,
+			DerefWords:    p.DerefWords,
+			FunctionSlot:  p.FunctionSlot,
+			SizeSlot:      p.SizeSlot,
+			SizeSlot2:     p.SizeSlot2,
+			KindSlot:      p.KindSlot,
+			Kind:          uint8(p.Kind),
+			CountsBytes:   flag(p.CountsBytes),
+			AllocatesSlot: p.AllocatesSlot,
+			FreesSlot:     p.FreesSlot,
+			NameOutSlot:   p.NameOutSlot,
+			NameSlot:      p.NameSlot,
+			Benign:        p.Benign,
+		}
+	}
+	return rows
+}
+
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// blocks reports whether waiting is the call's job, so that an off-CPU interval
+// inside interrupts nothing: syncs, and copies that return when they are done.
+func blocks(p *probe.Probe) bool {
+	return p.Class == probe.ClassSync ||
+		p.Class == probe.ClassMemcpy && !strings.Contains(p.Function, "Async")
+}
+
+// bucketBounds are the bounds of event.Histogram in nanoseconds: bucket i holds
+// the values above bound i and up to bound i+1. An integer is above an
+// irrational bound exactly if it is above its floor.
+func bucketBounds() [512]uint64 {
+	var bounds [512]uint64
+	for i := range bounds {
+		bounds[i] = math.MaxUint64
+	}
+	for i := range event.HistogramBuckets + 1 {
+		bounds[i] = boundNanoseconds(event.HistogramMinIndex + i)
+	}
+	return bounds
+}
+
+// boundNanoseconds is floor(2^(index / 2^HistogramScale) seconds), computed with
+// enough bits that the floor is right.
+func boundNanoseconds(index int) uint64 {
+	const precision = 200
+	bound := new(big.Float).SetPrec(precision).SetInt64(int64(time.Second))
+	root := new(big.Float).SetPrec(precision).SetInt64(2)
+	for range event.HistogramScale {
+		root.Sqrt(root)
+	}
+	for range index {
+		bound.Mul(bound, root)
+	}
+	for range -index {
+		bound.Quo(bound, root)
+	}
+	ns, accuracy := bound.Uint64()
+	// A power of two is exact in theory and may miss by a last bit in practice.
+	if nearest, _ := new(big.Float).Add(bound, big.NewFloat(0.5)).Uint64(); accuracy == big.Below && nearest == ns+1 {
+		gap := new(big.Float).Sub(new(big.Float).SetUint64(nearest), bound)
+		if gap.Cmp(big.NewFloat(1e-30)) < 0 {
+			return nearest
+		}
+	}
+	return ns
+}

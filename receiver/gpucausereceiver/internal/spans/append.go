@@ -1,0 +1,123 @@
+package spans
+
+import (
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/gpucause/gpucause/internal/causality"
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/ktime"
+	"github.com/gpucause/gpucause/internal/probe"
+)
+
+// Emitted is a call that became a span, for the exemplars of metrics.
+type Emitted struct {
+	Process    event.ProcessID
+	Thread     event.Thread
+	Probe      probe.ID
+	Start, End ktime.Time
+	TraceID    pcommon.TraceID
+	SpanID     pcommon.SpanID
+}
+
+// Duration returns how long the call took.
+func (e *Emitted) Duration() time.Duration { return e.End.Sub(e.Start) }
+
+// Append adds the trace of chain to the batch. It returns the calls of the
+// chain's own thread, the outermost first.
+func (b *Batch) Append(chain *causality.Chain) []Emitted {
+	id := b.builder.rootID(chain.Process, chain.Root.Call)
+	w := writer{batch: b, trace: id.trace}
+	root := w.call(chain.Root, place{from: chain.Root.Start, to: chain.Root.End, own: true})
+	w.describeRoot(root, chain)
+	key := threadKey{process: chain.Process, tid: chain.Root.Call.Task.Thread.TID}
+	if before, ok := b.builder.previous.swap(key, id); ok {
+		link(root, before, linkPrevious)
+	}
+	return w.emitted
+}
+
+// writer writes one trace.
+type writer struct {
+	batch   *Batch
+	trace   pcommon.TraceID
+	emitted []Emitted
+}
+
+// place is where in the trace a span goes.
+type place struct {
+	parent   pcommon.SpanID
+	from, to ktime.Time // the parent's time: nothing under it sticks out
+	own      bool       // on the chain's own thread, not a waker's
+}
+
+// part is what a span shows of an interval.
+type part struct {
+	name       string
+	start, end ktime.Time
+	key        spanKey
+}
+
+func (w *writer) interval(i *causality.Interval, at place) {
+	if i.Call != nil {
+		w.call(i, at)
+		return
+	}
+	w.offCPU(i, at)
+}
+
+func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
+	span, below := w.span(i, part{name: callName(i.Call), start: i.Start, end: i.End, key: callKey(i.Call)}, at)
+	w.describeCall(span, i)
+	if at.own {
+		w.emitted = append(w.emitted, Emitted{
+			Process: i.Process, Thread: i.Call.Task.Thread, Probe: i.Call.Probe,
+			Start: i.Call.Start, End: i.Call.End,
+			TraceID: w.trace, SpanID: span.SpanID(),
+		})
+	} else if i.Call.Parent == 0 {
+		link(span, w.batch.builder.rootID(i.Process, i.Call), linkOwn)
+	}
+	for _, child := range i.Children {
+		w.interval(child, below)
+	}
+	return span
+}
+
+// offCPU writes a blocked and a runnable span, as far as the interval has these parts.
+func (w *writer) offCPU(i *causality.Interval, at place) {
+	if i.Blocked() > 0 {
+		name := kindBlockedName + ": " + i.Reason.String()
+		span, below := w.span(i, part{name: name, start: i.Start, end: i.Wake, key: offCPUKey(i.OffCPU, kindBlocked)}, at)
+		w.describeBlocked(span, i)
+		below.own = false
+		for _, child := range i.Children {
+			w.interval(child, below)
+		}
+	}
+	if i.Runnable() > 0 {
+		name := kindRunnableName + ": " + i.RunnableReason().String()
+		span, _ := w.span(i, part{name: name, start: i.Wake, end: i.End, key: offCPUKey(i.OffCPU, kindRunnable)}, at)
+		w.describeRunnable(span, i)
+	}
+}
+
+// span writes what all spans have, and returns the place of the span's children.
+func (w *writer) span(i *causality.Interval, p part, at place) (ptrace.Span, place) {
+	start := min(max(p.start, at.from), at.to)
+	end := min(max(p.end, start), at.to)
+	span := w.batch.spansOf(i.Process).AppendEmpty()
+	span.SetTraceID(w.trace)
+	span.SetParentSpanID(at.parent)
+	span.SetSpanID(spanID(w.trace, at.parent, p.key))
+	span.SetName(p.name)
+	span.SetKind(ptrace.SpanKindInternal)
+	span.SetStartTimestamp(w.batch.timestamp(start))
+	span.SetEndTimestamp(w.batch.timestamp(end))
+	task := i.Task()
+	span.Attributes().PutInt(attrThreadID, int64(task.Thread.TID))
+	span.Attributes().PutStr(attrThreadName, task.Comm.String())
+	return span, place{parent: span.SpanID(), from: start, to: end, own: at.own}
+}

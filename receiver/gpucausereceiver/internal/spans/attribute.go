@@ -1,0 +1,51 @@
+package spans
+
+// Attributes that semantic conventions define. thread.id is the Linux TID and
+// thread.name the thread's comm, as other eBPF components have it.
+const (
+	attrHostName   = "host.name"
+	attrHostID     = "host.id"
+	attrPID        = "process.pid"
+	attrThreadID   = "thread.id"
+	attrThreadName = "thread.name"
+	attrErrorType  = "error.type"
+)
+
+// Attributes of a call.
+const (
+	attrCallName     = "cuda.call.name"
+	attrCallClass    = "cuda.call.class"
+	attrLayer        = "cuda.layer"
+	attrResult       = "cuda.result"
+	attrNotable      = "cuda.call.notable"
+	attrAbandoned    = "cuda.call.abandoned"
+	attrOrphan       = "cuda.call.orphan"
+	attrCallBlocked  = "cuda.call.off_cpu.blocked"  // seconds
+	attrCallRunnable = "cuda.call.off_cpu.runnable" // seconds
+	attrSwitches     = "cuda.call.switches"
+	attrCallStart    = "cuda.call.start_time" // of a clipped call: Unix time in nanoseconds
+	attrCallDuration = "cuda.call.duration"   // of a clipped call: seconds
+	attrFirstLaunch  = "cuda.function.first_launch"
+	attrFunctionName = "cuda.function.name"
+	attrSummary      = "stall.summary"
+	attrTruncated    = "stall.truncated" // waits in the trace whose story was cut
+	attrOffCPUKind   = "off_cpu.kind"
+	attrReason       = "off_cpu.reason"
+	attrSyscall      = "off_cpu.syscall"
+	attrStack        = "off_cpu.stack"
+	attrOffCPUCut    = "off_cpu.truncated"
+	attrOffCPUStart  = "off_cpu.start_time" // of a clipped interval: Unix time in nanoseconds
+	attrOffCPUTime   = "off_cpu.duration"   // of a clipped interval: seconds
+	attrWakerStory   = "off_cpu.waker.story"
+	attrWakerContext = "off_cpu.waker.context"
+	prefixWaker      = "off_cpu.waker."
+	prefixPreemptor  = "off_cpu.preemptor."
+	suffixPID        = "pid"
+	suffixTID        = "tid"
+	suffixComm       = "comm"
+	kindBlockedName  = "blocked"
+	kindRunnableName = "runnable"
+	attrLinkRelation = "stall.link"
+	linkPrevious     = "previous_on_thread"
+	linkOwn          = "own_trace"
+)

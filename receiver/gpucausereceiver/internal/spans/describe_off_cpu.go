@@ -1,0 +1,103 @@
+package spans
+
+import (
+	"strconv"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/gpucause/gpucause/internal/causality"
+	"github.com/gpucause/gpucause/internal/event"
+)
+
+func (w *writer) describeBlocked(span ptrace.Span, i *causality.Interval) {
+	attributes := span.Attributes()
+	attributes.PutStr(attrOffCPUKind, kindBlockedName)
+	attributes.PutStr(attrReason, i.Reason.String())
+	w.describeSwitchOut(attributes, i)
+	w.describeWaker(attributes, i)
+}
+
+func (w *writer) describeRunnable(span ptrace.Span, i *causality.Interval) {
+	attributes := span.Attributes()
+	attributes.PutStr(attrOffCPUKind, kindRunnableName)
+	attributes.PutStr(attrReason, i.RunnableReason().String())
+	if i.Reason.Runnable() {
+		w.describeSwitchOut(attributes, i)
+	}
+	putTask(attributes, prefixPreemptor, i.OffCPU.Preemptor)
+}
+
+// describeSwitchOut tells where the thread stood when it left its CPU.
+func (w *writer) describeSwitchOut(attributes pcommon.Map, i *causality.Interval) {
+	o := i.OffCPU
+	if o.Syscall >= 0 {
+		attributes.PutStr(attrSyscall, w.syscallName(o.Syscall))
+	}
+	w.putStack(attributes, o)
+	if i.Clipped() {
+		attributes.PutInt(attrOffCPUStart, w.batch.offset.UnixNano(o.Start))
+		attributes.PutDouble(attrOffCPUTime, o.End.Sub(o.Start).Seconds())
+	}
+}
+
+func (w *writer) syscallName(number int32) string {
+	if name, ok := w.batch.builder.syscalls[number]; ok {
+		return name
+	}
+	return strconv.Itoa(int(number))
+}
+
+func (w *writer) putStack(attributes pcommon.Map, o *event.OffCPU) {
+	if o.Stack[0] == 0 {
+		return
+	}
+	frames := attributes.PutEmptySlice(attrStack)
+	for _, address := range o.Stack {
+		if address == 0 {
+			return
+		}
+		frames.AppendEmpty().SetStr(w.frame(address))
+	}
+}
+
+func (w *writer) frame(address uint64) string {
+	if symbol := w.batch.builder.settings.Symbol; symbol != nil {
+		if name := symbol(address); name != "" {
+			return name
+		}
+	}
+	return "0x" + strconv.FormatUint(address, 16)
+}
+
+// wakerContexts are the values of off_cpu.waker.context.
+var wakerContexts = map[event.WakerContext]string{
+	event.WakerTask:    "task",
+	event.WakerSoftIRQ: "softirq",
+	event.WakerHardIRQ: "hardirq",
+}
+
+// describeWaker names the waker only where its thread acted itself: an
+// interrupt merely borrowed it.
+func (w *writer) describeWaker(attributes pcommon.Map, i *causality.Interval) {
+	attributes.PutStr(attrWakerStory, i.Story.String())
+	if i.Story == causality.StoryTruncated {
+		attributes.PutBool(attrOffCPUCut, true)
+	}
+	if name, ok := wakerContexts[i.OffCPU.WakerContext]; ok {
+		attributes.PutStr(attrWakerContext, name)
+	}
+	if i.OffCPU.WakerContext == event.WakerTask {
+		putTask(attributes, prefixWaker, i.OffCPU.Waker)
+	}
+}
+
+// putTask names a thread, unless it is nobody.
+func putTask(attributes pcommon.Map, prefix string, task event.Task) {
+	if task.Thread.TID == 0 {
+		return
+	}
+	attributes.PutInt(prefix+suffixPID, int64(task.Thread.PID))
+	attributes.PutInt(prefix+suffixTID, int64(task.Thread.TID))
+	attributes.PutStr(prefix+suffixComm, task.Comm.String())
+}

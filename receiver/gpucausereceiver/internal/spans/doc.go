@@ -1,0 +1,6 @@
+// Package spans turns chains into OTLP traces: one trace per outermost call,
+// one resource per process in it. It decides names, attributes, ids and links,
+// and nothing about which chains are worth a trace.
+//
+// It is pure: no I/O, no clock. The same chains give the same traces, ids included.
+package spans
