@@ -123,8 +123,9 @@ func haveSwitchState() (bool, error) {
 // chooseUprobes keeps the uprobe programs of one mechanism.
 func chooseUprobes(spec *ebpf.CollectionSpec, mechanism Mechanism) {
 	if mechanism == MechanismSession {
+		delete(spec.Programs, "call_entry")
 		delete(spec.Programs, "call_return")
-		return // call_entry serves entry-only probes
+		return
 	}
 	delete(spec.Programs, "call_session")
 	if mechanism == MechanismPerf {

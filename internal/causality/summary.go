@@ -2,7 +2,6 @@ package causality
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/event"
@@ -14,25 +13,24 @@ import (
 // and what that thread in turn was waiting for.
 func Summary(chain *Chain) string {
 	call := chain.Root.Call
-	var s strings.Builder
-	s.WriteString(opening(call))
 	offCPU := call.Blocked + call.Runnable
 	if offCPU == 0 {
-		s.WriteString(", all of it on a CPU")
-		s.WriteString(onCPU(chain.Root))
-		return s.String()
+		return opening(call) + ", all of it on a CPU" + onCPU(chain.Root)
 	}
-	fmt.Fprintf(&s, ": its thread was off-CPU for %s", shown(offCPU))
-	main := mainReason([]*Interval{chain.Root})
-	switch {
-	case main.time == 0:
-		s.WriteString(tooShort(call))
-	case main.reason.Runnable():
-		fmt.Fprintf(&s, ", %s for %s%s", runnablePhrase(main.reason), shown(main.time), preemptor(main.longest))
-	default:
-		fmt.Fprintf(&s, ", blocked on %s for %s%s", main.reason, shown(main.time), woken(main.longest))
+	return opening(call) + ": its thread was " + waiting(chain.Root, offCPU)
+}
+
+// waiting tells what a call's off-CPU time was, mostly.
+func waiting(root *Interval, offCPU time.Duration) string {
+	main := mainReason([]*Interval{root})
+	if main.time == 0 {
+		return "off-CPU for " + shown(offCPU) + tooShort(root.Call)
 	}
-	return s.String()
+	phrase := fmt.Sprintf("%s for %s%s", reasonPhrase(main.reason), shown(main.time), ending(main))
+	if main.time >= offCPU {
+		return phrase
+	}
+	return fmt.Sprintf("off-CPU for %s, %s", shown(offCPU), phrase)
 }
 
 func opening(call *event.Call) string {
@@ -80,35 +78,33 @@ func tooShort(call *event.Call) string {
 	return fmt.Sprintf(", in %d intervals that have no records of their own", call.Switches)
 }
 
-func runnablePhrase(reason event.OffCPUReason) string {
-	switch reason {
-	case event.ReasonPreempted:
-		return "preempted"
-	case event.ReasonYield:
-		return "having yielded its CPU"
-	case event.ReasonThrottled:
-		return "throttled by its CPU quota"
-	default:
-		return "ready to run without a CPU"
+// ending tells who ended or made the longest interval of a share, and what that
+// thread was waiting for itself.
+func ending(s share) string {
+	if s.reason.Runnable() {
+		return preemptor(s.longest)
 	}
+	return woken(s.longest)
 }
 
 func preemptor(i *Interval) string {
 	p := i.OffCPU.Preemptor
-	if p.Thread.TID == 0 {
+	switch {
+	case p.Thread.TID == 0:
+		return ""
+	case i.RunnableReason() == event.ReasonPreempted:
+		return " by " + taskName(p)
+	case i.RunnableReason() == event.ReasonRunQueue:
+		return " while " + taskName(p) + " had it"
+	default:
 		return ""
 	}
-	if i.RunnableReason() == event.ReasonPreempted {
-		return " by " + taskName(p)
-	}
-	return " while " + taskName(p) + " had it"
 }
 
-// woken tells who ended a wait, and what that thread was waiting for itself.
 func woken(i *Interval) string {
 	switch i.Story {
 	case StoryInterrupt:
-		return ", woken by an interrupt"
+		return interrupted(i.Reason)
 	case StoryUnknown, StoryNone:
 		return ""
 	}
@@ -117,21 +113,26 @@ func woken(i *Interval) string {
 	case StoryNotTraced:
 		return phrase + ", which is not traced"
 	case StoryRunning:
-		return phrase + ", which was running meanwhile"
+		return phrase + ", which was running meanwhile as far as recorded"
+	default:
+		return phrase + wakerPhrase(i)
 	}
-	return phrase + wakerPhrase(i)
+}
+
+// interrupted says that an interrupt ended the wait, where that is not what the reason means anyway.
+func interrupted(reason event.OffCPUReason) string {
+	if reason == event.ReasonIO || reason == event.ReasonSleep {
+		return ""
+	}
+	return ", woken by an interrupt"
 }
 
 func wakerPhrase(wait *Interval) string {
 	main := mainReason(wait.Children)
-	switch {
-	case main.time == 0:
+	if main.time == 0 {
 		return inCall(wait)
-	case main.reason.Runnable():
-		return fmt.Sprintf(", which was itself %s for %s%s", runnablePhrase(main.reason), shown(main.time), preemptor(main.longest))
-	default:
-		return fmt.Sprintf(", which was itself blocked on %s for %s%s", main.reason, shown(main.time), woken(main.longest))
 	}
+	return fmt.Sprintf(", which was itself %s for %s%s", reasonPhrase(main.reason), shown(main.time), ending(main))
 }
 
 // inCall names the call that the waker was in meanwhile, when it was in one for
@@ -142,8 +143,6 @@ func inCall(wait *Interval) string {
 	}
 	return ""
 }
-
-func taskName(t event.Task) string { return fmt.Sprintf("%s (tid %d)", t.Comm, t.Thread.TID) }
 
 func functionName(call *event.Call) string {
 	if p := probe.Get(call.Probe); p != nil {
@@ -157,18 +156,4 @@ func resultName(call *event.Call) string {
 		return probe.ResultName(p.Layer, call.Result)
 	}
 	return fmt.Sprint(call.Result)
-}
-
-// shown returns d with three digits or so, in the unit that suits it.
-func shown(d time.Duration) string {
-	switch {
-	case d >= time.Second:
-		return fmt.Sprintf("%.2f s", d.Seconds())
-	case d >= time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
-	case d >= time.Microsecond:
-		return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
-	default:
-		return fmt.Sprintf("%d ns", d.Nanoseconds())
-	}
 }

@@ -21,9 +21,10 @@ const (
 	maxSegments      = 512
 	maxSections      = 8192
 	maxSectionNames  = 1 << 20
-	maxSymbolBytes   = 1 << 30 // of one symbol table
-	maxStringBytes   = 2 << 30 // of one string table
-	maxCandidates    = 8192    // names of one string table that are in the catalogue
+	maxSymbolBytes   = 512 << 20 // of one symbol table
+	maxStringBytes   = 512 << 20 // of one string table
+	maxCandidates    = 4096      // names of one string table that are in the catalogue
+	maxFunctions     = 1024      // definitions of them
 	readChunk        = 256 << 10
 	headerSize       = 64
 	segmentEntrySize = 56

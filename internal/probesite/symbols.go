@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // function is a definition of a wanted symbol.
@@ -16,18 +17,21 @@ type function struct {
 // functions collects the definitions of wanted symbols: exported ones, and
 // local ones where a static CUDA runtime may be.
 func (f *File) functions(w *wanted) ([]function, error) {
-	var all []function
-	for _, s := range f.sections {
-		if s.kind != elf.SHT_DYNSYM && !(s.kind == elf.SHT_SYMTAB && (f.program || f.deviceCode)) {
-			continue
-		}
-		functions, err := f.functionsIn(s, w)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, functions...)
+	all, err := f.functionsInFirst(elf.SHT_DYNSYM, w)
+	if err != nil || !f.program && !f.deviceCode {
+		return all, err
 	}
-	return all, nil
+	local, err := f.functionsInFirst(elf.SHT_SYMTAB, w)
+	return append(all, local...), err
+}
+
+// functionsInFirst reads the symbol table of a kind; ELF allows only one of each.
+func (f *File) functionsInFirst(kind elf.SectionType, w *wanted) ([]function, error) {
+	i := slices.IndexFunc(f.sections, func(s section) bool { return s.kind == kind })
+	if i < 0 {
+		return nil, nil
+	}
+	return f.functionsIn(f.sections[i], w)
 }
 
 // functionsIn reads the symbol table only when its string table has at least
@@ -57,7 +61,7 @@ func (f *File) scanSymbols(symbols section, names candidates) ([]function, error
 				found = append(found, fn)
 			}
 		}
-		if len(found) > maxCandidates {
+		if len(found) > maxFunctions {
 			return nil, fmt.Errorf("reading symbols: %w: too many catalogue functions", ErrMalformed)
 		}
 	}

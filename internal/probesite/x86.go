@@ -35,8 +35,8 @@ func (x x86) decode(code []byte) instruction {
 	if bytes.HasPrefix(code, endbr64) {
 		return instruction{length: len(endbr64), neutral: true}
 	}
-	insn, err := x86asm.Decode(code, 64)
-	if err != nil || insn.Len <= 0 || insn.Len > len(code) {
+	insn, ok := decodeX86(code)
+	if !ok {
 		return instruction{}
 	}
 	own := code[:insn.Len]
@@ -46,6 +46,13 @@ func (x x86) decode(code []byte) instruction {
 		neutral:     isNeutral(&insn),
 		unprobeable: isUnprobeable(&insn),
 	}
+}
+
+// decodeX86 returns the first instruction of code. x86asm answers a truncated
+// one without an error, as a lone prefix of operation 0.
+func decodeX86(code []byte) (x86asm.Inst, bool) {
+	insn, err := x86asm.Decode(code, 64)
+	return insn, err == nil && insn.Op != 0 && insn.Len > 0 && insn.Len <= len(code)
 }
 
 // emulates reports whether Linux emulates the instruction own.
@@ -169,8 +176,8 @@ func (x86) text(code []byte, addr uint64) string {
 	if bytes.HasPrefix(code, endbr64) {
 		return "endbr64"
 	}
-	insn, err := x86asm.Decode(code, 64)
-	if err != nil || insn.Len > len(code) {
+	insn, ok := decodeX86(code)
+	if !ok {
 		return fmt.Sprintf("% x", code[:min(len(code), 4)])
 	}
 	return x86asm.GNUSyntax(insn, addr, nil)

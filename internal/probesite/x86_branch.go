@@ -33,8 +33,8 @@ func leadsInto(next int, distance int64, offset int) bool {
 // branchDistance returns how far the first instruction of code branches from
 // its end, 0 if it does not.
 func branchDistance(code []byte) int64 {
-	insn, err := x86asm.Decode(code, 64)
-	if err != nil {
+	insn, ok := decodeX86(code)
+	if !ok {
 		return 0
 	}
 	for _, arg := range insn.Args {

@@ -10,21 +10,32 @@ type process struct {
 	id      event.ProcessID
 	threads map[event.TID]*thread
 
-	since ktime.Time // traced from here
-	until ktime.Time // and until here: exit or exec; 0 while it is traced
-	lost  ktime.Time // latest end of a record of a thread for which there was no room
-	seen  ktime.Time // latest sign of life
+	traced period
+	before period     // before the latest exec, or of the previous user of the number
+	lost   ktime.Time // latest end of a record of a thread for which there was no room
+	seen   ktime.Time // latest sign of life
 }
 
-// traced tells whether the records of p's threads are complete over [from, to).
-func (p *process) traced(from, to ktime.Time) Coverage {
+// period is the time in which a process was traced.
+type period struct {
+	since ktime.Time
+	until ktime.Time // exit or exec; 0 while it is traced
+}
+
+// coverage tells how much of [from, to) lies in the period.
+func (p period) coverage(from, to ktime.Time) Coverage {
 	if to <= p.since || p.until != 0 && from >= p.until {
 		return NotTraced
 	}
-	if from < max(p.since, p.lost) || p.until != 0 && to > p.until {
+	if from < p.since || p.until != 0 && to > p.until {
 		return PartlyTraced
 	}
 	return Traced
+}
+
+// restart begins a new period.
+func (p *process) restart(since ktime.Time) {
+	p.before, p.traced = p.traced, period{since: since}
 }
 
 // Coverage says whether the absence of an interval means anything.
@@ -45,12 +56,12 @@ func (t *Timeline) Coverage(thread event.Thread, from, to ktime.Time) Coverage {
 	if p == nil {
 		return NotTraced
 	}
-	coverage := p.traced(from, to)
+	coverage := max(p.traced.coverage(from, to), p.before.coverage(from, to))
 	forgotten := t.swept.Add(-t.settings.Retention)
 	if th := p.threads[thread.TID]; th != nil {
 		forgotten = th.history.forgotten
 	}
-	if coverage == Traced && from < forgotten {
+	if coverage == Traced && from < max(forgotten, p.lost) {
 		return PartlyTraced
 	}
 	return coverage
@@ -68,8 +79,9 @@ func (t *Timeline) Follow(id event.ProcessID, at ktime.Time) {
 // of its number, whose adoption was not seen.
 func (p *process) alive(start, end ktime.Time) {
 	p.seen = max(p.seen, end)
-	if p.until != 0 && end > p.until {
-		p.id.Start, p.since, p.until = 0, start, 0
+	if p.traced.until != 0 && end > p.traced.until {
+		p.id.Start = 0
+		p.restart(start)
 	}
 }
 
@@ -91,9 +103,9 @@ func (t *Timeline) change(c *event.ProcessChange) {
 
 // begin makes p the process that began at start, which is traced from at on.
 func (t *Timeline) begin(p *process, start, at ktime.Time) {
-	if p.until != 0 || p.id.Start != 0 && start != 0 && start != p.id.Start {
+	if p.traced.until != 0 || p.id.Start != 0 && start != 0 && start != p.id.Start {
 		t.end(p, at)
-		p.since, p.until = at, 0
+		p.restart(at)
 	}
 	if start != 0 {
 		p.id.Start = start
@@ -109,7 +121,9 @@ func (t *Timeline) end(p *process, at ktime.Time) {
 	for _, th := range p.threads {
 		t.exit(p, th, at)
 	}
-	p.until = at
+	if p.traced.until == 0 {
+		p.traced.until = at
+	}
 }
 
 func (t *Timeline) exit(p *process, th *thread, at ktime.Time) {

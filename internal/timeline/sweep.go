@@ -58,8 +58,8 @@ func (p *process) stale(now ktime.Time, exitedAge time.Duration, settings Settin
 	if len(p.threads) > 0 {
 		return false
 	}
-	if p.until != 0 {
-		return now.Sub(p.until) >= exitedAge
+	if p.traced.until != 0 {
+		return now.Sub(p.traced.until) >= exitedAge
 	}
 	return exitedAge < settings.Retention && now.Sub(p.seen) >= settings.Retention
 }

@@ -137,7 +137,7 @@ func (t *Timeline) process(pid event.PID, since ktime.Time) *process {
 	if len(t.processes) >= t.settings.MaxThreads {
 		return nil
 	}
-	p := &process{id: event.ProcessID{PID: pid}, threads: make(map[event.TID]*thread), since: since, seen: since}
+	p := &process{id: event.ProcessID{PID: pid}, threads: make(map[event.TID]*thread), traced: period{since: since}, seen: since}
 	t.processes[pid] = p
 	return p
 }

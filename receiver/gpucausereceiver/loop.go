@@ -2,7 +2,6 @@ package gpucausereceiver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -129,5 +128,3 @@ func (h *health) any() bool {
 	}
 	return false
 }
-
-var errNoSnapshot = errors.New("the source has no counters")

@@ -74,7 +74,7 @@ func (r *reporter) register(b *metadata.TelemetryBuilder) error {
 		b.RegisterGpucauseCallsDuplicateCallback(r.count(func(r capture.Report) uint64 { return r.DuplicateEntries })),
 		b.RegisterGpucauseMapFullCallback(r.counts("map", func(r capture.Report) map[string]uint64 { return r.MapFull })),
 		b.RegisterGpucauseUserReadFaultsCallback(r.count(func(r capture.Report) uint64 { return r.UserReadFaults })),
-		b.RegisterGpucauseProcessesCallback(r.counts("role", processes)),
+		b.RegisterGpucauseProcessesCallback(r.counts("role", processRoles)),
 		b.RegisterGpucauseLibrariesCallback(r.count(func(r capture.Report) uint64 { return uint64(len(r.Libraries)) })),
 		b.RegisterGpucauseSymbolsMissingCallback(r.count(missing)),
 		b.RegisterGpucauseProbesAttachedCallback(r.probes()),
@@ -146,7 +146,7 @@ func dropped(r capture.Report) map[string]uint64 {
 	return byName
 }
 
-func processes(r capture.Report) map[string]uint64 {
+func processRoles(r capture.Report) map[string]uint64 {
 	return map[string]uint64{"traced": r.Processes, "followed": r.Followed}
 }
 

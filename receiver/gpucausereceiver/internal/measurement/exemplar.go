@@ -16,43 +16,35 @@ const maxExemplars = 4
 
 // Exemplar is one call whose span was emitted.
 type Exemplar struct {
-	Process  event.ProcessID
-	TID      event.TID
-	Function string // the call's name, as in the attribute cuda.call.name
-	Layer    probe.Layer
+	Process event.ProcessID
+	TID     event.TID
+	Probe   probe.ID
 
 	Duration time.Duration
 	At       pcommon.Timestamp // the call's end
 	TraceID  pcommon.TraceID
 	SpanID   pcommon.SpanID
-
-	// LaunchedFunction is the name of the GPU function launched, empty when unknown.
-	LaunchedFunction string
 }
 
-// copyTo fills e in, with the attributes that the series itself does not have.
+// copyTo fills e in, with the thread where the series does not tell it.
 func (e *Exemplar) copyTo(exemplar pmetric.Exemplar, seriesThread event.TID) {
 	exemplar.SetTimestamp(e.At)
 	exemplar.SetDoubleValue(e.Duration.Seconds())
 	exemplar.SetTraceID(e.TraceID)
 	exemplar.SetSpanID(e.SpanID)
-	attributes := exemplar.FilteredAttributes()
 	if seriesThread == 0 {
-		attributes.PutInt(keyThreadID, int64(e.TID))
-	}
-	if e.LaunchedFunction != "" {
-		attributes.PutStr(keyLaunchedFunction, e.LaunchedFunction)
+		exemplar.FilteredAttributes().PutInt(keyThreadID, int64(e.TID))
 	}
 }
 
 // AddExemplar remembers a call until the next [Aggregator.Metrics]. A call of a
 // function that no snapshot has counted yet is discarded.
 func (a *Aggregator) AddExemplar(e Exemplar) {
-	p, ok := a.processes[e.Process]
-	if !ok {
+	p, row := a.processes[e.Process], probe.Get(e.Probe)
+	if p == nil || row == nil {
 		return
 	}
-	s, ok := p.calls[callKey{thread: p.seriesThread(e.TID), function: e.Function, layer: e.Layer}]
+	s, ok := p.calls[callKey{thread: p.seriesThread(e.TID), function: row.Function, layer: row.Layer}]
 	if !ok {
 		return
 	}

@@ -7,17 +7,16 @@ import (
 
 // Attribute keys (docs/telemetry.md).
 const (
-	keyThreadID         = "thread.id"
-	keyThreadName       = "thread.name"
-	keyCallName         = "cuda.call.name"
-	keyCallClass        = "cuda.call.class"
-	keyLayer            = "cuda.layer"
-	keyLaunchedFunction = "cuda.function.name"
-	keyErrorType        = "error.type"
-	keyMemcpyKind       = "cuda.memcpy.kind"
-	keyOffCPUKind       = "off_cpu.kind"
-	keyOffCPUReason     = "off_cpu.reason"
-	keyOverflow         = "otel.metric.overflow"
+	keyThreadID     = "thread.id"
+	keyThreadName   = "thread.name"
+	keyCallName     = "cuda.call.name"
+	keyCallClass    = "cuda.call.class"
+	keyLayer        = "cuda.layer"
+	keyErrorType    = "error.type"
+	keyMemcpyKind   = "cuda.memcpy.kind"
+	keyOffCPUKind   = "off_cpu.kind"
+	keyOffCPUReason = "off_cpu.reason"
+	keyOverflow     = "otel.metric.overflow"
 )
 
 // Values of off_cpu.kind.

@@ -56,6 +56,9 @@ func describeProbe(attributes pcommon.Map, p *probe.Probe, call *event.Call) {
 	for _, arg := range p.Args {
 		putArg(attributes, arg, arg.Value(&call.Args))
 	}
+	if p.CountsBytes && p.KindSlot == probe.NoSlot {
+		attributes.PutStr(attrMemcpyKind, p.Kind.String())
+	}
 }
 
 func putArg(attributes pcommon.Map, arg probe.Arg, value uint64) {

@@ -15,6 +15,7 @@ func (w *writer) describeBlocked(span ptrace.Span, i *causality.Interval) {
 	attributes.PutStr(attrOffCPUKind, kindBlockedName)
 	attributes.PutStr(attrReason, i.Reason.String())
 	w.describeSwitchOut(attributes, i)
+	w.describeClip(attributes, i)
 	w.describeWaker(attributes, i)
 }
 
@@ -25,6 +26,7 @@ func (w *writer) describeRunnable(span ptrace.Span, i *causality.Interval) {
 	if i.Reason.Runnable() {
 		w.describeSwitchOut(attributes, i)
 	}
+	w.describeClip(attributes, i)
 	putTask(attributes, prefixPreemptor, i.OffCPU.Preemptor)
 }
 
@@ -35,9 +37,13 @@ func (w *writer) describeSwitchOut(attributes pcommon.Map, i *causality.Interval
 		attributes.PutStr(attrSyscall, w.syscallName(o.Syscall))
 	}
 	w.putStack(attributes, o)
+}
+
+// describeClip tells the true times of an interval that is shown in part.
+func (w *writer) describeClip(attributes pcommon.Map, i *causality.Interval) {
 	if i.Clipped() {
-		attributes.PutInt(attrOffCPUStart, w.batch.offset.UnixNano(o.Start))
-		attributes.PutDouble(attrOffCPUTime, o.End.Sub(o.Start).Seconds())
+		attributes.PutInt(attrOffCPUStart, w.batch.offset.UnixNano(i.OffCPU.Start))
+		attributes.PutDouble(attrOffCPUTime, i.OffCPU.End.Sub(i.OffCPU.Start).Seconds())
 	}
 }
 

@@ -1,0 +1,18 @@
+// Package scenario reads the readable stories that specify timeline, causality
+// and spans by example: who waited for whom, in testdata/scenarios, and the
+// chain that must be told. It serves tests only.
+//
+// A story is a list of lines, in any order but that threads are declared first:
+//
+//	thread PID/TID COMM                    declares a thread; again, to reuse the number
+//	process PID start=T                    the process is adopted at 0ms
+//	follow PID at=T                        every off-CPU interval of the process is recorded from T on
+//	call TID #ID FUNCTION T..T [in #ID] [result=N] [ARGUMENT=N] [FLAG...]
+//	offcpu TID T..T REASON [in #ID] [wake=T] [by TID|softirq|hardirq] [had=TID] [syscall=N] [stack=SYMBOL,...] [unrecorded]
+//	exit TID at=T                          the thread exits; "exit process PID at=T"
+//	limit depth=N intervals=N              bounds of the chain
+//
+// Flags of a call are those of event.Notable (slow, interrupted, failed,
+// first_launch, sampled, child, abandoned), and "dropped": its record was lost.
+// Records arrive as the Linux kernel side sends them: at the end of what they tell.
+package scenario

@@ -1,0 +1,147 @@
+package scenario
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gpucause/gpucause/internal/causality"
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/ktime"
+	"github.com/gpucause/gpucause/internal/probe"
+	"github.com/gpucause/gpucause/internal/timeline"
+)
+
+// Run plays the story and hands every chain to tell, in order.
+func (s *Story) Run(tell func(*causality.Chain)) timeline.Stats {
+	tl := timeline.New(timeline.Settings{})
+	for _, f := range s.Follows {
+		tl.Follow(f.Process, f.At)
+	}
+	emit := func(tree *timeline.Tree) { tell(causality.Explain(tl, tree, s.Settings)) }
+	for n := range s.Records {
+		tl.Add(&s.Records[n])
+		tl.Advance(arrivalTime(&s.Records[n]), emit)
+	}
+	tl.Advance(Epoch.Add(time.Hour), emit)
+	tl.Advance(Epoch.Add(2*time.Hour), emit)
+	return tl.Stats()
+}
+
+func arrivalTime(r *event.Record) ktime.Time {
+	switch r.Kind {
+	case event.KindCall:
+		return r.Call.End
+	case event.KindOffCPU:
+		return r.OffCPU.End
+	default:
+		return r.Process.At
+	}
+}
+
+// Tell plays the story and writes down its chains.
+func (s *Story) Tell() string {
+	var out strings.Builder
+	stats := s.Run(func(chain *causality.Chain) {
+		write(&out, chain.Root, 0)
+		if chain.Orphan {
+			out.WriteString("  (its enclosing call is missing)\n")
+		}
+		for _, u := range chain.Untraced {
+			fmt.Fprintf(&out, "  (not traced: %s, waited for %s)\n", who(u.Task), u.Blocked)
+		}
+		fmt.Fprintf(&out, "  = %s\n", causality.Summary(chain))
+	})
+	if lost := losses(stats); lost != "" {
+		fmt.Fprintf(&out, "losses:%s\n", lost)
+	}
+	return out.String()
+}
+
+func losses(s timeline.Stats) string {
+	var out strings.Builder
+	for _, l := range []struct {
+		name  string
+		count uint64
+	}{
+		{"orphan trees", s.OrphanTrees},
+		{"reattached", s.Reattached},
+		{"orphan off-CPU", s.OrphanOffCPU},
+		{"malformed", s.Malformed},
+	} {
+		if l.count > 0 {
+			fmt.Fprintf(&out, " %s %d", l.name, l.count)
+		}
+	}
+	return out.String()
+}
+
+func write(out *strings.Builder, i *causality.Interval, depth int) {
+	indent := strings.Repeat("  ", depth)
+	if i.Call != nil {
+		fmt.Fprintf(out, "%s%s %s%s, %s%s\n", indent, name(i.Call), span(i.Start, i.End), clip(i), who(i.Call.Task), details(i.Call))
+	} else {
+		writeBlocked(out, i, indent)
+	}
+	for _, child := range i.Children {
+		write(out, child, depth+1)
+	}
+	writeRunnable(out, i, indent)
+}
+
+func writeBlocked(out *strings.Builder, i *causality.Interval, indent string) {
+	if i.Blocked() > 0 {
+		fmt.Fprintf(out, "%s%s blocked: %s %s%s, waker %s%s\n", indent,
+			who(i.Task()), i.Reason, span(i.Start, i.Wake), clip(i), waker(i), i.Story)
+	}
+}
+
+func writeRunnable(out *strings.Builder, i *causality.Interval, indent string) {
+	if i.Runnable() > 0 {
+		fmt.Fprintf(out, "%s%s runnable: %s %s%s%s\n", indent,
+			who(i.Task()), i.RunnableReason(), span(i.Wake, i.End), clip(i), preemptor(i))
+	}
+}
+
+func waker(i *causality.Interval) string {
+	if i.OffCPU.WakerContext != event.WakerTask {
+		return ""
+	}
+	return who(i.OffCPU.Waker) + " "
+}
+
+func preemptor(i *causality.Interval) string {
+	if i.OffCPU.Preemptor.Thread.TID == 0 {
+		return ""
+	}
+	return ", CPU had by " + who(i.OffCPU.Preemptor)
+}
+
+func clip(i *causality.Interval) string {
+	if i.Clipped() {
+		return " (clipped)"
+	}
+	return ""
+}
+
+func details(call *event.Call) string {
+	var out strings.Builder
+	if call.Notable&event.NotableFailed != 0 {
+		fmt.Fprintf(&out, ", failed %d", call.Result)
+	}
+	if call.Notable&event.NotableFirstLaunch != 0 {
+		out.WriteString(", first launch")
+	}
+	if call.Notable&event.NotableAbandoned != 0 {
+		out.WriteString(", abandoned")
+	}
+	return out.String()
+}
+
+func name(call *event.Call) string { return probe.Get(call.Probe).Function }
+
+func who(t event.Task) string { return fmt.Sprintf("%s(%d)", t.Comm, t.Thread.TID) }
+
+func span(start, end ktime.Time) string {
+	return fmt.Sprintf("%s..%s", start.Sub(Epoch), end.Sub(Epoch))
+}
