@@ -19,23 +19,31 @@ const (
 	sharedStats  = 2
 )
 
-// loadObjects loads every program that this Linux kernel can run and the maps.
-// uprobes is the mechanism whose programs are wanted; MechanismSession falls
-// back to MechanismMulti, and that to MechanismPerf, when they do not load.
-func loadObjects(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, Mechanism, error) {
+// loadObjects loads every program and the maps for the best mechanism, of those
+// wanted, with which uprobes attach here. returns says whether return probes are safe.
+func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mechanism, returns bool, err error) {
 	var failures []error
-	for _, m := range fallbacks(mechanism) {
-		spec, err := prepare(settings, m)
-		if err != nil {
-			return nil, m, err
-		}
-		objects, err := load(spec)
+	for _, m := range fallbacks(settings.Mechanism) {
+		objects, returns, err := loadFor(settings, m)
 		if err == nil {
-			return objects, m, nil
+			return objects, m, returns, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", m, err))
 	}
-	return nil, mechanism, fmt.Errorf("loading BPF programs: %w", errors.Join(failures...))
+	return nil, 0, false, fmt.Errorf("loading BPF programs: %w", errors.Join(failures...))
+}
+
+func loadFor(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, bool, error) {
+	returns, err := returnProbesSafe(mechanism)
+	if err != nil {
+		return nil, false, err
+	}
+	spec, err := prepare(settings, mechanism)
+	if err != nil {
+		return nil, false, err
+	}
+	objects, err := load(spec)
+	return objects, returns, err
 }
 
 // fallbacks lists the mechanisms to try, best first.

@@ -13,7 +13,9 @@ import (
 func TestProgramsLoad(t *testing.T) {
 	for _, m := range []Mechanism{MechanismPerf, MechanismMulti, MechanismSession} {
 		t.Run(m.String(), func(t *testing.T) {
-			objects, _, err := loadObjects(DefaultSettings(), m)
+			settings := DefaultSettings()
+			settings.Mechanism = m
+			objects, _, _, err := loadObjects(settings)
 			var v *ebpf.VerifierError
 			if errors.As(err, &v) {
 				t.Logf("%+v", v)

@@ -12,7 +12,6 @@ type Report struct {
 	UnmatchedReturns uint64            // returns without an entry: attached mid-call, fork inside a call
 	AbandonedCalls   uint64            // calls that never returned: longjmp, exception, exit, exec
 	StackOverflows   uint64            // calls nested deeper than the frame stack
-	DuplicateEntries uint64            // the same call seen twice
 	MapFull          map[string]uint64 // inserts refused, by map name
 	UserReadFaults   uint64            // unreadable argument memory of a target
 

@@ -16,7 +16,7 @@ type process struct {
 	seen   ktime.Time // latest sign of life
 }
 
-// period is the time in which a process was traced.
+// period is the time in which a process was traced; zero is never.
 type period struct {
 	since ktime.Time
 	until ktime.Time // exit or exec; 0 while it is traced
@@ -24,7 +24,7 @@ type period struct {
 
 // coverage tells how much of [from, to) lies in the period.
 func (p period) coverage(from, to ktime.Time) Coverage {
-	if to <= p.since || p.until != 0 && from >= p.until {
+	if p == (period{}) || to <= p.since || p.until != 0 && from >= p.until {
 		return NotTraced
 	}
 	if from < p.since || p.until != 0 && to > p.until {

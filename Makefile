@@ -1,0 +1,106 @@
+# Every step of the continuous integration is one of these targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+TOOL := $(GO) tool -modfile=internal/tools/go.mod
+LINT := $(GO) tool -modfile=internal/tools/lint/go.mod golangci-lint
+COLLECTOR := _build/otelcol-gpucause
+KERNEL_PACKAGES := ./bpf/... ./internal/... ./receiver/...
+IS_ROOT := $(filter 0,$(shell id -u))
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools: ## Build the pinned build tools into Go's cache
+	$(TOOL) builder version
+	$(TOOL) mdatagen --help >/dev/null 2>&1 || true
+
+.PHONY: generate
+generate: ## Compile the BPF programs and generate everything that is generated (needs clang, llvm-strip)
+	$(GO) generate ./...
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+.PHONY: lint
+lint: ## Check formatting, style and layering
+	$(LINT) run ./...
+
+.PHONY: vet
+vet: ## Vet for every platform that the module must build on
+	GOOS=linux GOARCH=amd64 $(GO) vet ./...
+	GOOS=linux GOARCH=arm64 $(GO) build ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	GOOS=windows GOARCH=amd64 $(GO) build ./...
+
+.PHONY: build
+build: ## Build the lean Collector into _build/otelcol-gpucause
+	$(TOOL) builder --config builder-config.yaml
+
+.PHONY: build-full
+build-full: ## Build the production Collector into _build-full/otelcol-gpucause (several minutes)
+	$(TOOL) builder --config packaging/builder-config.full.yaml
+
+.PHONY: fakecuda
+fakecuda: ## Build the simulated CUDA stack
+	$(MAKE) -C testdata/fakecuda
+
+.PHONY: test
+test: test-unit test-kernel ## Run the unit tests, and as root those on the real Linux kernel
+
+.PHONY: test-unit
+test-unit: vet fakecuda
+	$(GO) test -race ./...
+
+.PHONY: test-kernel
+ifneq ($(IS_ROOT),)
+test-kernel: fakecuda
+	GPUCAUSE_KERNEL_TESTS=1 $(GO) test -count=1 $(KERNEL_PACKAGES)
+else
+test-kernel:
+	@echo "SKIPPED: the tests on the real Linux kernel (probes, programs, the traced simulated CUDA) need root: sudo make test"
+endif
+
+.PHONY: bench
+bench: ## Measure the pure code, and as root the cost of a probe
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: demo
+demo: build fakecuda ## Trace the simulated workloads and print a causal chain (root)
+	testdata/demo/run.sh $(COLLECTOR)
+
+.PHONY: demo-jaeger
+demo-jaeger: build fakecuda ## The same into a real Jaeger, and print the URL to look at (root)
+	testdata/demo/jaeger.sh $(COLLECTOR)
+
+.PHONY: e2e
+e2e: build fakecuda ## Check the stories end to end: Collector, simulated CUDA, real Jaeger (root)
+	testdata/e2e/run.sh $(COLLECTOR)
+
+.PHONY: test-foreign-ocb
+test-foreign-ocb: ## Build the receiver with a builder manifest outside this repository
+	testdata/foreign-ocb/run.sh
+
+.PHONY: test-vendor-libs
+test-vendor-libs: ## Check probe sites in the real vendor libraries (downloads them)
+	testdata/vendor-libs/run.sh
+
+.PHONY: test-gpu
+test-gpu: build ## Check against the real libraries on a machine with an NVIDIA GPU (root)
+	testdata/gpu/run.sh $(COLLECTOR)
+
+.PHONY: check-generated
+check-generated: generate ## Fail where a generated file is not current
+	@git diff --exit-code || { echo 'generated files are not current: run "make generate"'; exit 1; }
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf _build _build-full _build-foreign bin
+	-$(MAKE) -C testdata/fakecuda clean

@@ -1,0 +1,94 @@
+//go:build amd64 || arm64
+
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/gpucause/gpucause/bpf"
+	"github.com/gpucause/gpucause/internal/event"
+)
+
+// sweep frees what exited processes left in the maps. alive lists the processes
+// of the host a moment ago: a traced one that is missing there twice in a row
+// has ended unnoticed.
+func (t *tally) sweep(alive map[event.ProcessID]uint64) error {
+	traced := make(map[uint32]bool)
+	missing := make(map[event.ProcessID]bool)
+	var gone []event.ProcessID
+	err := eachProcess(t.maps.Processes, func(id event.ProcessID, p *bpf.GpucauseProcess) {
+		if _, ok := alive[id]; !ok {
+			missing[id] = true
+		}
+		if missing[id] && t.missing[id] {
+			gone = append(gone, id)
+			t.killStats(p.Stats)
+			return
+		}
+		traced[uint32(id.PID)] = true
+	})
+	t.missing = missing
+	if err != nil {
+		return err
+	}
+	for _, id := range gone {
+		if err := t.maps.Processes.Delete(uint32(id.PID)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("forgetting process: %w", err)
+		}
+	}
+	return errors.Join(
+		sweepMap(t.maps.Functions, traced, func(k *bpf.GpucauseFunctionKey) uint32 { return k.Tgid }),
+		sweepMap(t.maps.Pointers, traced, func(k *bpf.GpucausePointerKey) uint32 { return k.Tgid }),
+		t.sweepErrors(traced),
+	)
+}
+
+// killStats marks a process's own counters dead, as the kernel side does at its exit.
+func (t *tally) killStats(slot uint32) {
+	if slot < sharedStats || slot >= t.threads.size {
+		return
+	}
+	dead := uint32(bpf.GpucauseSlotStateSlotDead)
+	member := int64(unsafe.Offsetof(bpf.GpucauseThreadStats{}.State))
+	_, _ = t.threads.memory.WriteAt(unsafe.Slice((*byte)(unsafe.Pointer(&dead)), 4), t.threads.offset(slot)+member)
+}
+
+// sweepErrors must follow a reading of the error counts.
+func (t *tally) sweepErrors(traced map[uint32]bool) error {
+	for key := range t.errors {
+		if traced[key.Tgid] {
+			continue
+		}
+		delete(t.errors, key)
+		if err := t.maps.Errors.Delete(&key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("forgetting error counts: %w", err)
+		}
+	}
+	return nil
+}
+
+// sweepMap deletes the entries of processes that are not traced any more.
+func sweepMap[K any](m *ebpf.Map, traced map[uint32]bool, tgid func(*K) uint32) error {
+	var stale []K
+	var key K
+	var value uint64
+	entries := m.Iterate()
+	for entries.Next(&key, &value) {
+		if !traced[tgid(&key)] {
+			stale = append(stale, key)
+		}
+	}
+	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("sweeping map: %w", err)
+	}
+	for i := range stale {
+		if err := m.Delete(&stale[i]); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("sweeping map: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calling any function of the stack with arguments given as text.
+ *
+ * All parameters are of the INTEGER class, so a call is a function address and
+ * up to 12 eight-byte slots; a dim3 by value fills two.
+ */
+#ifndef FAKECUDA_CALLS_H
+#define FAKECUDA_CALLS_H
+
+#include <stdint.h>
+
+#include "fakecuda.h"
+
+#define CALL_SLOTS 12
+
+struct call_row {
+	const char *function;
+	void *address;     /* as linked into this program */
+	const char *shape; /* "key:type ...", types in calls.c */
+};
+
+extern const struct call_row call_rows[];
+extern const int call_rows_count;
+
+/* What a call's slots may point to. Stays where it is until the call is over. */
+struct call {
+	const struct call_row *row;
+	uint64_t slot[CALL_SLOTS];
+	const char *out_name; /* object to set from out after a call that returned 0 */
+	uint64_t out;
+	uint64_t ns;
+	void *params[2];
+	cudaLaunchConfig_t runtime_config;
+	CUlaunchConfig driver_config;
+	CUDA_MEMCPY2D rectangle;
+	struct fakecuda_image image;
+	uint64_t scratch[4];
+};
+
+/* call_row returns the index of a function's row, -1 for an unknown one. */
+int call_row(const char *function);
+
+/* call_prepare fills the slots from "key=value" words; NULL, or what is wrong.
+ * index replaces '@' in names of objects. */
+const char *call_prepare(struct call *call, char *const *words, int index);
+
+/* call_number reads 12, 0x1f, 5ms, 4k; in nanoseconds or bytes. */
+int call_number(const char *text, uint64_t *value);
+
+static inline int call_invoke(void *address, const uint64_t s[CALL_SLOTS])
+{
+	typedef int fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+		       uint64_t, uint64_t, uint64_t);
+	return ((fn *)address)(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11]);
+}
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "objects.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct object {
+	char *name;
+	uint64_t value;
+	struct object *next;
+};
+
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct object *buckets[256];
+
+static struct object **place(const char *name)
+{
+	unsigned hash = 5381;
+	for (const char *c = name; *c != '\0'; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	struct object **at = &buckets[hash % 256];
+	while (*at != NULL && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+void object_set(const char *name, uint64_t value)
+{
+	pthread_rwlock_wrlock(&lock);
+	struct object **at = place(name);
+	if (*at == NULL) {
+		*at = calloc(1, sizeof **at);
+		if (*at == NULL || ((*at)->name = strdup(name)) == NULL)
+			abort();
+	}
+	(*at)->value = value;
+	pthread_rwlock_unlock(&lock);
+}
+
+bool object_find(const char *name, uint64_t *value)
+{
+	pthread_rwlock_rdlock(&lock);
+	struct object *object = *place(name);
+	if (object != NULL)
+		*value = object->value;
+	pthread_rwlock_unlock(&lock);
+	return object != NULL;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Named 64-bit values of a process: handles and pointers that calls returned.
+ */
+#ifndef FAKECUDA_OBJECTS_H
+#define FAKECUDA_OBJECTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void object_set(const char *name, uint64_t value);
+bool object_find(const char *name, uint64_t *value);
+
+#endif

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Blocks, threads, processes and calls of a script.
+#define _GNU_SOURCE
+#include "run.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "objects.h"
+#include "truth.h"
+
+#define MAX_CHILDREN 4096
+
+static _Atomic int failed;
+
+/* What this process has to join or reap; reset in a forked child. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_t threads[MAX_CHILDREN];
+	int threads_count;
+	pid_t processes[MAX_CHILDREN];
+	bool daemons[MAX_CHILDREN];
+	int processes_count;
+} started = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void run_failed(const struct node *node, const char *what, long got)
+{
+	fprintf(stderr, "line %d: %s: %s, got %ld\n", node->line, node->argv[0], what, got);
+	failed = 1;
+}
+
+uint64_t run_number(const struct node *node, const char *text)
+{
+	uint64_t value;
+	if (call_number(text, &value) != 0)
+		script_fail(node, "not a number, duration or size");
+	return value;
+}
+
+const char *run_word(const struct node *node, const char *key, const char *otherwise)
+{
+	size_t n = strlen(key);
+	for (int i = 1; i < node->argc; i++)
+		if (strncmp(node->argv[i], key, n) == 0 && node->argv[i][n] == '=')
+			return node->argv[i] + n + 1;
+	return otherwise;
+}
+
+bool run_flag(const struct node *node, const char *word)
+{
+	for (int i = 1; i < node->argc; i++)
+		if (strcmp(node->argv[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void set_identity(struct actor *actor)
+{
+	actor->pid = getpid();
+	actor->tid = (pid_t)syscall(SYS_gettid);
+	actor->start_ns = truth_now();
+	prctl(PR_SET_NAME, actor->name);
+}
+
+/* Calls. */
+
+static void count_result(struct actor *actor, int row, int code, uint64_t times)
+{
+	actor->calls[row] += times;
+	if (code == 0)
+		return;
+	for (int i = 0; i < MAX_ERRORS; i++) {
+		if (i == actor->errors_count) {
+			actor->errors[i].row = row;
+			actor->errors[i].code = code;
+			actor->errors_count++;
+		}
+		if (actor->errors[i].row == row && actor->errors[i].code == code) {
+			actor->errors[i].count += times;
+			return;
+		}
+	}
+}
+
+/* The function in the library that dlopen-as named, or as linked. */
+static void *address_of(const struct node *node, const char *library, const char *function, void *linked)
+{
+	uint64_t handle;
+	if (library[0] == '\0')
+		return linked;
+	if (!object_find(library, &handle))
+		script_fail(node, "no such library");
+	void *address = dlsym((void *)(uintptr_t)handle, function);
+	if (address == NULL)
+		script_fail(node, dlerror());
+	return address;
+}
+
+static void check_keys(const struct node *node, const struct call_row *row)
+{
+	for (int i = 1; i < node->argc; i++) {
+		char key[64];
+		snprintf(key, sizeof key, "%.*s:", (int)strcspn(node->argv[i], "="), node->argv[i]);
+		if (strstr(row->shape, key) == NULL &&
+		    strstr("times: expect: out: ns: grid: block: smem: stream: width: height: load:", key) == NULL)
+			script_fail(node, node->argv[i]);
+	}
+}
+
+static bool run_call(struct actor *actor, const struct node *node)
+{
+	const char *dot = strchr(node->argv[0], '.'), *function = dot == NULL ? node->argv[0] : dot + 1;
+	char library[32] = "";
+	int row = call_row(function), code = 0;
+	if (row < 0)
+		return false;
+	if (dot != NULL)
+		snprintf(library, sizeof library, "%.*s", (int)(dot - node->argv[0]), node->argv[0]);
+	if (node->last == 0) {
+		check_keys(node, &call_rows[row]);
+		((struct node *)(uintptr_t)node)->last = 1;
+	}
+	struct call call = {.row = &call_rows[row]};
+	const char *wrong = call_prepare(&call, node->argv + 1, actor->index);
+	if (wrong != NULL)
+		script_fail(node, wrong);
+	void *address = address_of(node, library, function, call_rows[row].address);
+	uint64_t times = run_number(node, run_word(node, "times", "1"));
+	const char *outer = actor->calling, *expect = run_word(node, "expect", NULL);
+	actor->calling = function;
+	uint64_t start = truth_now();
+	for (uint64_t i = 0; i < times; i++)
+		code = call_invoke(address, call.slot);
+	actor->calling = outer;
+	if (times == 1)
+		truth_call(actor, function, start, code);
+	count_result(actor, row, code, times);
+	if (code == 0 && call.out_name != NULL) {
+		char name[64];
+		const char *at = strchr(call.out_name, '@');
+		snprintf(name, sizeof name, "%.*s", at == NULL ? 63 : (int)(at - call.out_name), call.out_name);
+		if (at != NULL)
+			snprintf(name + strlen(name), sizeof name - strlen(name), "%d%s", actor->index, at + 1);
+		object_set(name, call.out);
+	}
+	if (expect != NULL && strcmp(expect, "any") != 0 && (int)run_number(node, expect) != code)
+		run_failed(node, expect, code);
+	return true;
+}
+
+/* Threads and processes. */
+
+struct start {
+	struct actor actor;
+	const struct node *body;
+};
+
+static void *thread_main(void *arg)
+{
+	struct start *start = arg;
+	set_identity(&start->actor);
+	run_block(&start->actor, start->body);
+	truth_thread(&start->actor);
+	free(start);
+	return NULL;
+}
+
+static void start_thread(const struct node *node, int index)
+{
+	struct start *start = calloc(1, sizeof *start);
+	pthread_t thread;
+	snprintf(start->actor.name, sizeof start->actor.name, "%s", node->argv[1]);
+	start->actor.index = index;
+	start->body = node->body;
+	if (pthread_create(&thread, NULL, thread_main, start) != 0)
+		script_fail(node, "cannot start the thread");
+	if (run_flag(node, "daemon")) {
+		pthread_detach(thread);
+		return;
+	}
+	pthread_mutex_lock(&started.lock);
+	if (started.threads_count < MAX_CHILDREN)
+		started.threads[started.threads_count++] = thread;
+	pthread_mutex_unlock(&started.lock);
+}
+
+static void join(void)
+{
+	int threads = started.threads_count, processes = started.processes_count;
+	for (int i = 0; i < threads; i++)
+		pthread_join(started.threads[i], NULL);
+	started.threads_count = 0;
+	for (int i = 0; i < processes; i++) {
+		int status = 0;
+		if (started.daemons[i])
+			kill(started.processes[i], SIGKILL);
+		while (waitpid(started.processes[i], &status, 0) < 0 && errno == EINTR)
+			;
+		if (!started.daemons[i] && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+			failed = 1;
+	}
+	started.processes_count = 0;
+}
+
+static void start_process(const struct node *node)
+{
+	bool daemon = run_flag(node, "daemon");
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid < 0)
+		script_fail(node, "cannot fork");
+	if (pid > 0) {
+		if (started.processes_count < MAX_CHILDREN) {
+			started.daemons[started.processes_count] = daemon;
+			started.processes[started.processes_count++] = pid;
+		}
+		return;
+	}
+	if (daemon)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pthread_mutex_init(&started.lock, NULL);
+	started.threads_count = started.processes_count = 0;
+	failed = 0;
+	struct actor *actor = calloc(1, sizeof *actor);
+	snprintf(actor->name, sizeof actor->name, "%s", node->argv[1]);
+	set_identity(actor);
+	run_block(actor, node->body);
+	join();
+	truth_thread(actor);
+	fflush(stdout);
+	_exit(failed);
+}
+
+/* Blocks that run inside a call. */
+
+struct inside {
+	struct actor *actor;
+	const struct node *node;
+	uint64_t depth;
+};
+
+/* Owned by the thread: the body of its next call, until that call runs it. */
+static __thread struct inside pending;
+
+static void run_inside(void *unused)
+{
+	struct inside inside = pending;
+	(void)unused;
+	if (inside.depth == 0) {
+		run_block(inside.actor, inside.node->body);
+		return;
+	}
+	pending.depth--;
+	if (pending.depth > 0)
+		fakecuda_set_inside(NULL, run_inside, NULL);
+	run_block(inside.actor, inside.node->body);
+}
+
+static void arm(struct actor *actor, const struct node *node, uint64_t depth)
+{
+	pending = (struct inside){actor, node, depth};
+	fakecuda_set_inside(depth == 0 && node->argc > 1 ? node->argv[1] : NULL, run_inside, NULL);
+}
+
+static void run_recursion(struct actor *actor, const struct node *node)
+{
+	uint64_t depth = run_number(node, node->argv[1]);
+	if (depth == 0)
+		return;
+	if (depth > 1)
+		arm(actor, node, depth - 1);
+	run_block(actor, node->body);
+	fakecuda_set_inside(NULL, NULL, NULL);
+}
+
+static void run_catch(struct actor *actor, const struct node *node)
+{
+	jmp_buf here;
+	const char *volatile calling = actor->calling;
+	if (actor->catch_depth == MAX_CATCHES)
+		script_fail(node, "too deep");
+	int depth = actor->catch_depth;
+	actor->catches[actor->catch_depth++] = &here;
+	if (setjmp(here) == 0)
+		run_block(actor, node->body);
+	else
+		actor->calling = calling;
+	actor->catch_depth = depth;
+}
+
+static void run_loop(struct actor *actor, const struct node *node)
+{
+	uint64_t end = truth_now() + run_number(node, node->argv[1]);
+	while (truth_now() < end)
+		run_block(actor, node->body);
+}
+
+/* Runs the body when as much time has passed since it last ran, or since the
+ * statement was first reached. */
+static void run_every(struct actor *actor, const struct node *node)
+{
+	struct node *own = (struct node *)(uintptr_t)node;
+	uint64_t now = truth_now(), last = own->last;
+	if (last == 0) {
+		own->last = now;
+		return;
+	}
+	if (now - last < run_number(node, node->argv[1]))
+		return;
+	own->last = now;
+	run_block(actor, node->body);
+}
+
+static bool truthy(const char *value) { return value[0] != '\0' && strcmp(value, "0") != 0; }
+
+static bool run_structure(struct actor *actor, const struct node *node)
+{
+	const char *name = node->argv[0];
+	if (node->argc < 2 && strcmp(name, "inside") != 0 && strcmp(name, "catch") != 0)
+		return false;
+	if (strcmp(name, "thread") == 0) {
+		uint64_t count = run_number(node, run_word(node, "count", "1"));
+		for (uint64_t i = 0; i < count; i++)
+			start_thread(node, (int)i);
+	} else if (strcmp(name, "process") == 0) {
+		start_process(node);
+	} else if (strcmp(name, "repeat") == 0) {
+		for (uint64_t i = run_number(node, node->argv[1]); i > 0; i--)
+			run_block(actor, node->body);
+	} else if (strcmp(name, "loop") == 0) {
+		run_loop(actor, node);
+	} else if (strcmp(name, "every") == 0) {
+		run_every(actor, node);
+	} else if (strcmp(name, "if") == 0 || strcmp(name, "unless") == 0) {
+		if (truthy(node->argv[1]) == (name[0] == 'i'))
+			run_block(actor, node->body);
+	} else if (strcmp(name, "inside") == 0) {
+		arm(actor, node, 0);
+	} else if (strcmp(name, "recurse") == 0) {
+		run_recursion(actor, node);
+	} else if (strcmp(name, "catch") == 0) {
+		run_catch(actor, node);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool run_simple(struct actor *actor, const struct node *node, const struct statement *table)
+{
+	for (; table->name != NULL; table++)
+		if (strcmp(table->name, node->argv[0]) == 0) {
+			if (node->argc <= table->min_args)
+				script_fail(node, "too few words");
+			table->run(actor, node);
+			return true;
+		}
+	return false;
+}
+
+void run_block(struct actor *actor, const struct node *node)
+{
+	for (; node != NULL; node = node->next) {
+		if (strcmp(node->argv[0], "set") == 0)
+			continue;
+		if (strcmp(node->argv[0], "join") == 0)
+			join();
+		else if (!run_call(actor, node) && !run_structure(actor, node) &&
+			 !run_simple(actor, node, cpu_statements) && !run_simple(actor, node, io_statements))
+			script_fail(node, "unknown statement");
+	}
+}
+
+int run_script(const struct node *nodes, int argc, char **argv)
+{
+	static struct actor main_actor;
+	const char *base = argc > 0 && strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : "workload";
+	snprintf(main_actor.name, sizeof main_actor.name, "%s", base);
+	set_identity(&main_actor);
+	run_block(&main_actor, nodes);
+	join();
+	truth_thread(&main_actor);
+	return failed;
+}

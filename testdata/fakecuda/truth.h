@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The truth report: JSON lines of what really happened, written whole lines at
+ * a time so that processes can share the file. Times are CLOCK_MONOTONIC.
+ */
+#ifndef FAKECUDA_TRUTH_H
+#define FAKECUDA_TRUTH_H
+
+#include <stdint.h>
+
+#include "run.h"
+
+/* truth_open appends to path; "-" is standard output. Without it nothing is written. */
+void truth_open(const char *path);
+const char *truth_path(void);
+
+/* truth_min_ns: waits and calls shorter than this are not written. */
+extern uint64_t truth_min_wait_ns, truth_min_call_ns;
+
+uint64_t truth_now(void);
+
+/* A wait of the calling thread, from start to now, on the named thing. other is
+ * the thread that ended it or held the lock, 0 if unknown. */
+void truth_wait(const struct actor *actor, const char *kind, const char *name, uint64_t start, int other);
+void truth_call(const struct actor *actor, const char *function, uint64_t start, int result);
+void truth_mark(const struct actor *actor, const char *name);
+
+/* truth_thread writes the thread's counts: at its end, or before it is killed. */
+void truth_thread(const struct actor *actor);
+
+#endif
