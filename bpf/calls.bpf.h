@@ -101,13 +101,20 @@ static __always_inline struct caller *caller_of_current(void)
 	return bpf_task_storage_get(&callers, task, NULL, 0);
 }
 
+/* A probe's number as the verifier, too, can see it: the compiler would drop the mask. */
+static __always_inline u32 bounded_probe(u32 probe)
+{
+	asm volatile("%0 &= %1" : "+r"(probe) : "i"(MAX_PROBES - 1));
+	return probe;
+}
+
 /* The counters of one function of this thread. A slot below SHARED_SERIES is shared. */
 static __noinline u32 take_series(struct caller *caller, u32 probe)
 {
 	struct call_series *s;
 	u32 slot;
 
-	if (!caller || probe >= MAX_PROBES)
+	if (!caller)
 		return 0;
 	if (bpf_map_pop_elem(&free_series, &slot)) {
 		count(counter_full_series);
@@ -121,26 +128,33 @@ static __noinline u32 take_series(struct caller *caller, u32 probe)
 	s->task = caller->task;
 	s->probe = probe;
 	s->state = slot_live;
-	caller->series[probe] = slot;
+	caller->series[bounded_probe(probe)] = slot;
 	return slot;
 }
 
 static __always_inline u32 series_slot(struct caller *caller, u32 probe)
 {
-	u32 slot = caller->series[probe & (MAX_PROBES - 1)];
+	u32 slot = caller->series[bounded_probe(probe)];
 
 	return slot ? slot : take_series(caller, probe);
 }
 
-static __always_inline void emit_call(struct caller *caller, const struct frame *f, u64 parent, u64 end_ns, s32 result, u16 notable)
-{
-	struct call_record *r = reserve(sizeof(*r), record_call);
+/* How a call ended, in one argument: a subprogram takes five. */
+#define OUTCOME(notable, result) ((u64)(notable) << 32 | (u32)(result))
 
+/* Out of line, as everything that is rare: it keeps the callers' stacks small. */
+static __noinline int emit_call(struct caller *caller, struct frame *f, u64 parent, u64 end_ns, u64 outcome)
+{
+	struct call_record *r;
+
+	if (!caller || !f)
+		return 0;
+	r = reserve(sizeof(*r), record_call);
 	if (!r)
-		return;
+		return 0;
 	r->kind = record_call;
 	r->probe = f->probe;
-	r->notable = notable;
+	r->notable = outcome >> 32;
 	r->id = f->id;
 	r->parent = parent;
 	r->start_ns = f->start_ns;
@@ -152,9 +166,10 @@ static __always_inline void emit_call(struct caller *caller, const struct frame 
 	r->task.tgid = caller->task.tgid;
 	r->task.tid = caller->task.tid;
 	bpf_get_current_comm(r->task.comm, sizeof(r->task.comm));
-	r->result = result;
+	r->result = (s32)outcome;
 	r->switches = f->switches;
 	submit(r);
+	return 0;
 }
 
 /*
@@ -183,18 +198,24 @@ static __noinline int abandon(struct caller *caller, u64 sp)
 		count(counter_abandoned_call);
 	}
 	if (last)
-		emit_call(caller, last, last_parent, bpf_ktime_get_ns(), 0, last->notable | notable_abandoned);
+		emit_call(caller, last, last_parent, bpf_ktime_get_ns(), OUTCOME(last->notable | notable_abandoned, 0));
 	return 0;
 }
 
-static __always_inline void read_memory_args(struct frame *f, const volatile struct probe_row *row, struct pt_regs *ctx)
+/* Arguments on the stack, and what a pointer argument points to. */
+static __noinline int read_memory_args(struct frame *f, u64 stack_args)
 {
-	u32 words = row->slots > REGISTER_SLOTS ? row->slots - REGISTER_SLOTS : 0;
+	const volatile struct probe_row *row;
+	u32 words;
 
+	if (!f)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	words = row->slots > REGISTER_SLOTS ? row->slots - REGISTER_SLOTS : 0;
 	if (words) {
 		if (words > MAX_SLOTS - REGISTER_SLOTS)
 			words = MAX_SLOTS - REGISTER_SLOTS;
-		if (bpf_probe_read_user(&f->args[REGISTER_SLOTS], words * 8, (void *)STACK_ARGS(ctx)))
+		if (bpf_probe_read_user(&f->args[REGISTER_SLOTS], words * 8, (void *)stack_args))
 			count(counter_user_fault);
 	}
 	words = row->deref_words;
@@ -208,6 +229,7 @@ static __always_inline void read_memory_args(struct frame *f, const volatile str
 			count(counter_user_fault);
 		}
 	}
+	return 0;
 }
 
 static __always_inline bool within(u8 set, u8 member)
@@ -387,7 +409,8 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 	f->notable = 0;
 	f->probe = probe;
 	STORE_REGISTER_SLOTS(f->args, ctx);
-	read_memory_args(f, row, ctx);
+	if (row->slots > REGISTER_SLOTS || row->deref_words)
+		read_memory_args(f, STACK_ARGS(ctx));
 	if (row->frees_slot < MAX_SLOTS && !within(f->classes, row->class_id))
 		forget_pointer(caller, slot_value(f, row->frees_slot));
 	caller->overflow = 0;
@@ -409,14 +432,21 @@ static __always_inline void count_bytes(struct call_series *s, const struct fram
 		add64(&s->bytes[kind], size, shared);
 }
 
-static __always_inline void count_call(struct caller *caller, const struct frame *f, const volatile struct probe_row *row, u64 duration_ns)
+static __noinline int count_call(struct caller *caller, struct frame *f, u64 duration_ns)
 {
-	u32 slot = series_slot(caller, f->probe);
-	struct call_series *s = bpf_map_lookup_elem(&series, &slot);
-	bool shared = slot < SHARED_SERIES;
+	const volatile struct probe_row *row;
+	struct call_series *s;
+	bool shared;
+	u32 slot;
 
+	if (!caller || !f)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	slot = series_slot(caller, f->probe);
+	s = bpf_map_lookup_elem(&series, &slot);
 	if (!s)
-		return;
+		return 0;
+	shared = slot < SHARED_SERIES;
 	observe(&s->durations, duration_ns, shared);
 	if (f->switches) {
 		add64(&s->interrupted, 1, shared);
@@ -425,6 +455,7 @@ static __always_inline void count_call(struct caller *caller, const struct frame
 	}
 	if (row->counts_bytes && !within(f->classes, row->class_id))
 		count_bytes(s, f, row, shared);
+	return 0;
 }
 
 static __always_inline u16 why_notable(struct caller *caller, const struct frame *f, const volatile struct probe_row *row, u64 duration_ns, s32 result)
@@ -483,7 +514,7 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 	duration_ns = now - f->start_ns;
 
 	if (!within(f->layers, row->layer))
-		count_call(caller, f, row, duration_ns);
+		count_call(caller, f, duration_ns);
 	notable = why_notable(caller, f, row, duration_ns, result);
 	if (notable & notable_failed) {
 		if (!within(f->layers, row->layer))
@@ -497,7 +528,7 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 	if (notable) {
 		if (parent)
 			parent->notable |= notable_child;
-		emit_call(caller, f, parent ? parent->id : 0, now, result, notable);
+		emit_call(caller, f, parent ? parent->id : 0, now, OUTCOME(notable, result));
 	}
 	return 0;
 }

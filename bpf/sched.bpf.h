@@ -21,12 +21,26 @@ __weak __noinline int preempt_count(void)
 #endif
 }
 
+static __always_inline s32 syscall_of(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (!regs)
+		return -1;
+#if defined(__TARGET_ARCH_x86)
+	return (s32)regs->orig_ax;
+#else
+	return ((struct pt_regs___syscall *)regs)->syscallno;
+#endif
+}
+
 #define THREAD_SIZE 16384
 
 /*
  * Where the preempt count cannot be read: interrupts run on a stack of their
- * own, so the task acts itself exactly if this program's stack is the task's.
- * The address goes through memory, where the verifier sees a number.
+ * own, unless they came from user mode, so a task acts itself only if this
+ * program's stack is the task's and the task is in a system call. The address
+ * goes through memory, where the verifier sees a number.
  */
 static __always_inline u8 context_by_stack(struct thread *t, struct task_struct *current)
 {
@@ -34,7 +48,9 @@ static __always_inline u8 context_by_stack(struct thread *t, struct task_struct 
 
 	t->waker_sp = (u64)&here;
 	asm volatile("" ::: "memory");
-	return *(volatile u64 *)&t->waker_sp - (u64)current->stack < THREAD_SIZE ? waker_task : waker_interrupt;
+	if (*(volatile u64 *)&t->waker_sp - (u64)current->stack >= THREAD_SIZE)
+		return waker_interrupt;
+	return syscall_of(current) >= 0 ? waker_task : waker_unspecified;
 }
 
 static __always_inline u8 waker_context_now(struct thread *t, struct task_struct *current)
@@ -49,19 +65,6 @@ static __always_inline u8 waker_context_now(struct thread *t, struct task_struct
 	if (n & 0x100)
 		return waker_softirq;
 	return waker_task;
-}
-
-static __always_inline s32 syscall_of(struct task_struct *task)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-
-	if (!regs)
-		return -1;
-#if defined(__TARGET_ARCH_x86)
-	return (s32)regs->orig_ax;
-#else
-	return ((struct pt_regs___syscall *)regs)->syscallno;
-#endif
 }
 
 static __always_inline u8 reason_of(const struct thread *t)

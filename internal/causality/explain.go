@@ -133,11 +133,14 @@ func (x *explainer) tell(wait *Interval) Story {
 		x.untraced(wait)
 		return StoryNotTraced
 	}
-	if len(x.path) >= x.settings.MaxDepth || x.left == 0 {
+	found := x.timeline.Intervals(nil, o.Waker.Thread, wait.Start, wait.Wake)
+	if len(found) > 0 && (len(x.path) >= x.settings.MaxDepth || x.left == 0) {
 		x.chain.Truncated++
 		return StoryTruncated
 	}
-	return x.expand(wait, coverage)
+	kept := x.keep(found)
+	x.expand(wait, kept)
+	return story(coverage, len(found), len(kept))
 }
 
 // onPath reports whether the waker is the waiting thread itself, or one that
@@ -153,9 +156,7 @@ func (x *explainer) onPath(wait *Interval) bool {
 }
 
 // expand puts the waker's intervals under wait, and explains their waits.
-func (x *explainer) expand(wait *Interval, coverage timeline.Coverage) Story {
-	found := x.timeline.Intervals(nil, wait.OffCPU.Waker.Thread, wait.Start, wait.Wake)
-	kept := x.keep(found)
+func (x *explainer) expand(wait *Interval, kept []timeline.Interval) {
 	wait.Children = x.nest(kept, wait.Start, wait.Wake)
 	wait.WakerOffCPU = offCPUTime(wait.Children)
 
@@ -166,7 +167,6 @@ func (x *explainer) expand(wait *Interval, coverage timeline.Coverage) Story {
 	}
 	x.explainWaits(next)
 	x.path = x.path[:len(x.path)-1]
-	return story(coverage, len(found), len(kept))
 }
 
 func story(coverage timeline.Coverage, found, kept int) Story {

@@ -3,8 +3,8 @@ package target
 import "container/list"
 
 // decisions remembers, for a bounded number of files, that they are not to be
-// looked at again; the file that has not been asked about for longest is
-// forgotten first.
+// looked at again, or not now; the file that has not been asked about for
+// longest is forgotten first.
 type decisions struct {
 	capacity int
 	order    *list.List // of decision, most recently used first
@@ -15,22 +15,51 @@ type decisions struct {
 type decision struct {
 	file     FileID
 	final    bool
-	failures int // attempts to open it, while not final
+	failures uint // attempts to open it, while not final
+	skip     uint // times that it is not to be looked at, while not final
+}
+
+// maxBackoff bounds the doublings of decision.skip. It never becomes final: the
+// next process that maps the file may let us open it.
+const maxBackoff = 10
+
+// postpone makes the file wait, longer after each failure.
+func (d *decision) postpone() {
+	d.failures = min(d.failures+1, maxBackoff)
+	d.skip = 1<<d.failures - 1
 }
 
 func newDecisions(capacity int) *decisions {
 	return &decisions{capacity: capacity, order: list.New(), byFile: make(map[FileID]*list.Element)}
 }
 
-// isFinal reports whether file has been decided.
-func (d *decisions) isFinal(file FileID) bool {
+// look reports whether to look at file, and why not.
+func (d *decisions) look(file FileID) verdict {
 	element, known := d.byFile[file]
 	if !known {
-		return false
+		return undecided
 	}
 	d.order.MoveToFront(element)
-	return element.Value.(*decision).final
+	decided := element.Value.(*decision)
+	switch {
+	case decided.final:
+		return final
+	case decided.skip > 0:
+		decided.skip--
+		return postponed
+	default:
+		return undecided
+	}
 }
+
+// verdict is what decisions know of a file.
+type verdict uint8
+
+const (
+	undecided verdict = iota
+	postponed
+	final
+)
 
 // at returns the decision about file, a new one if need be. It is valid until
 // the next call.

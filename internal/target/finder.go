@@ -13,7 +13,6 @@ import (
 const (
 	maxDecided   = 16384 // files known not to be CUDA libraries
 	maxLibraries = 4096  // CUDA libraries handed out and not forgotten
-	maxAttempts  = 8     // at opening one file
 )
 
 // ErrTooManyLibraries says that a CUDA library was found and there is no room for it.
@@ -36,7 +35,7 @@ type FinderStats struct {
 	Rejected  uint64 // files that are none
 	Malformed uint64 // of the rejected, files that contradict themselves
 	Failed    uint64 // attempts to open or read a file that failed
-	GivenUp   uint64 // files that failed too often to be tried again
+	Postponed uint64 // not tried again yet after a failure
 	Evicted   uint64 // decisions forgotten for want of room
 }
 
@@ -65,10 +64,9 @@ func NewFinder(probes []probe.Probe) *Finder {
 
 // Examine returns the library behind m when it sees it for the first time, and
 // nil for one that it has returned before and for all other files. An error
-// concerns this attempt: Examine tries the file again a few times.
+// concerns this attempt: Examine tries the file again, ever less often.
 func (f *Finder) Examine(m Mapping) (*Library, error) {
-	if f.knows(m.File) {
-		f.stats.Known++
+	if f.settled(m.File) {
 		return nil, nil
 	}
 	file, err := openMapping(f.ProcRoot, m)
@@ -103,11 +101,22 @@ func (f *Finder) Stats() FinderStats {
 	return stats
 }
 
-func (f *Finder) knows(file FileID) bool {
+// settled reports whether there is nothing to do about file now.
+func (f *Finder) settled(file FileID) bool {
 	if _, known := f.libraries[file]; known {
+		f.stats.Known++
 		return true
 	}
-	return f.decided.isFinal(file)
+	switch f.decided.look(file) {
+	case final:
+		f.stats.Known++
+		return true
+	case postponed:
+		f.stats.Postponed++
+		return true
+	default:
+		return false
+	}
 }
 
 // inspect decides what file is: nil and no error is "no CUDA library".
@@ -149,12 +158,7 @@ func (f *Finder) reject(file FileID) {
 
 func (f *Finder) fail(file FileID) {
 	f.stats.Failed++
-	d := f.decided.at(file)
-	d.failures++
-	if d.failures >= maxAttempts {
-		d.final = true
-		f.stats.GivenUp++
-	}
+	f.decided.at(file).postpone()
 }
 
 // layersOf lists the layers that a library's functions belong to, each once.

@@ -50,32 +50,36 @@ func openThroughRoot(procRoot string, m Mapping) (*opened, error) {
 	}
 	path := filepath.Join(procDir(procRoot, m.PID), "root", line.path)
 	handle, size, err := openVerified(procRoot, path, unix.O_NOFOLLOW, m)
+	if errors.Is(err, errNotRegular) { // the process's doing, and no fact about the mapped file
+		err = errReplaced
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening mapped path: %w", err)
 	}
 	return newOpened(handle, size, line.path), nil
 }
 
-// openVerified opens path and makes sure that it is the mapped file.
+// openVerified opens path for reading once it has made sure that it is the
+// mapped file: opening a FIFO or a device put there could hang or have effects.
 func openVerified(procRoot, path string, flags int, m Mapping) (*os.File, int64, error) {
-	// Without O_NONBLOCK, opening a FIFO put in the library's place would hang.
-	handle, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
 		return nil, 0, err
 	}
-	size, err := verify(procRoot, handle, m)
+	defer unix.Close(fd)
+	size, err := verify(procRoot, fd, m)
 	if err != nil {
-		handle.Close()
 		return nil, 0, err
 	}
-	return handle, size, nil
+	handle, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+	return handle, size, err
 }
 
 // verify compares inode numbers. Where they need not agree, on overlay file
 // systems, it makes do with the mapping being there still.
-func verify(procRoot string, handle *os.File, m Mapping) (size int64, err error) {
+func verify(procRoot string, fd int, m Mapping) (size int64, err error) {
 	var stat unix.Stat_t
-	if err := unix.Fstat(int(handle.Fd()), &stat); err != nil {
+	if err := unix.Fstat(fd, &stat); err != nil {
 		return 0, fmt.Errorf("verifying file: %w", err)
 	}
 	switch {
@@ -83,7 +87,7 @@ func verify(procRoot string, handle *os.File, m Mapping) (size int64, err error)
 		return 0, errNotRegular
 	case stat.Ino == m.File.Inode:
 		return stat.Size, nil
-	case !onOverlay(handle):
+	case !onOverlay(fd):
 		return 0, errReplaced
 	}
 	if _, err := findLine(procRoot, m); err != nil {
@@ -92,7 +96,7 @@ func verify(procRoot string, handle *os.File, m Mapping) (size int64, err error)
 	return stat.Size, nil
 }
 
-func onOverlay(handle *os.File) bool {
+func onOverlay(fd int) bool {
 	var fs unix.Statfs_t
-	return unix.Fstatfs(int(handle.Fd()), &fs) == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC
+	return unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC
 }

@@ -43,14 +43,20 @@ func (t *Timeline) Add(record *event.Record) {
 }
 
 // Advance says that all records that ended before now have been added. It emits
-// the trees that have settled, in order of their ends, and reclaims state.
+// the trees that have settled, in order of their ends, then the orphans that have
+// waited long enough, and reclaims state. An end of time as now empties it.
 func (t *Timeline) Advance(now ktime.Time, emit func(*Tree)) {
+	t.emitSettled(now, emit)
+	if now.Sub(t.swept) >= t.settings.Retention/16 {
+		t.sweep(now, t.settings.Retention)
+		t.emitSettled(now, emit)
+	}
+}
+
+func (t *Timeline) emitSettled(now ktime.Time, emit func(*Tree)) {
 	for len(t.pending) > 0 && now.Sub(t.pending[0].Root.Call.End) >= t.settings.Settle {
 		t.stats.Trees++
 		emit(heap.Pop(&t.pending).(*Tree))
-	}
-	if now.Sub(t.swept) >= t.settings.Retention/16 {
-		t.sweep(now, t.settings.Retention)
 	}
 }
 

@@ -83,7 +83,6 @@ func TestOrphansAreReleasedAfterABound(t *testing.T) {
 	tl := New(Settings{OrphanAfter: time.Second})
 	add(tl, offCPU(engine, 3, 12*ms, 14*ms), call(engine, 2, 1, 11*ms, 15*ms), offCPU(engine, 1, 16*ms, 17*ms))
 	advance(tl, 900*ms) // too early
-	advance(tl, 2000*ms)
 	trees := advance(tl, 2000*ms)
 	if len(trees) != 1 || !trees[0].Orphan || trees[0].Root.Missing != 1 {
 		t.Fatalf("trees %v", trees)
@@ -93,6 +92,15 @@ func TestOrphansAreReleasedAfterABound(t *testing.T) {
 	}
 	if waiting := len(tl.processes[100].threads[101].waiting); waiting != 0 {
 		t.Errorf("%d records still wait", waiting)
+	}
+}
+
+func TestTheEndOfTimeEmptiesIt(t *testing.T) {
+	tl := New(Settings{})
+	add(tl, call(engine, 2, 1, 11*ms, 15*ms), call(event.Thread{PID: 1, TID: 1}, 1, 0, 1*ms, 2*ms))
+	trees := advance(tl, farFuture)
+	if s := tl.Stats(); len(trees) != 2 || s.Pending != 0 || s.Intervals != 0 || s.Trees != 2 {
+		t.Errorf("%d trees, left over: %+v", len(trees), s)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 const burst = 2 * time.Second
 
 // budgets bounds the spans per second of each process: a token bucket, one
-// token per span. A trace is let through whole while any token is left, and the
+// token per span. A trace is let through whole while a token is left, and the
 // bucket then goes into debt, so that a large trace is never cut and the
 // long-run rate still holds.
 type budgets struct {
@@ -30,7 +30,7 @@ func newBudgets(perSecond uint32) *budgets {
 
 // allows reports whether the process may emit a trace now.
 func (b *budgets) allows(pid event.PID, now ktime.Time) bool {
-	return b.refilled(pid, now).tokens > 0
+	return b.refilled(pid, now).tokens >= 1
 }
 
 // spend takes the spans of an emitted trace.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -178,7 +179,7 @@ func (p *pipeline) exemplify(calls []spans.Emitted) {
 		call := &calls[i]
 		p.aggregator.AddExemplar(measurement.Exemplar{
 			Process: call.Process, TID: call.Thread.TID, Probe: call.Probe,
-			Duration: call.Duration(), At: timestamp(p.offset, call.End),
+			Duration: call.Duration(), At: pcommon.Timestamp(p.offset.UnixNano(call.End)),
 			TraceID: call.TraceID, SpanID: call.SpanID,
 		})
 	}

@@ -71,7 +71,6 @@ func (r *reporter) register(b *metadata.TelemetryBuilder) error {
 		b.RegisterGpucauseCallsUnmatchedReturnsCallback(r.count(func(r capture.Report) uint64 { return r.UnmatchedReturns })),
 		b.RegisterGpucauseCallsAbandonedCallback(r.count(func(r capture.Report) uint64 { return r.AbandonedCalls })),
 		b.RegisterGpucauseCallsTooDeepCallback(r.count(func(r capture.Report) uint64 { return r.StackOverflows })),
-		b.RegisterGpucauseCallsDuplicateCallback(r.count(func(r capture.Report) uint64 { return r.DuplicateEntries })),
 		b.RegisterGpucauseMapFullCallback(r.counts("map", func(r capture.Report) map[string]uint64 { return r.MapFull })),
 		b.RegisterGpucauseUserReadFaultsCallback(r.count(func(r capture.Report) uint64 { return r.UserReadFaults })),
 		b.RegisterGpucauseProcessesCallback(r.counts("role", processRoles)),

@@ -67,14 +67,13 @@ typedef enum {
 	cudaErrorUnknown = 999
 } cudaError_t;
 
-typedef enum {
+typedef enum cudaMemcpyKind {
 	cudaMemcpyHostToHost = 0,
 	cudaMemcpyHostToDevice = 1,
 	cudaMemcpyDeviceToHost = 2,
 	cudaMemcpyDeviceToDevice = 3,
 	cudaMemcpyDefault = 4
-} cudaMemcpyKind_t;
-#define cudaMemcpyKind cudaMemcpyKind_t
+} cudaMemcpyKind;
 
 typedef struct dim3 {
 	unsigned int x, y, z;

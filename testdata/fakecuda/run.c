@@ -73,6 +73,17 @@ static void set_identity(struct actor *actor)
 	prctl(PR_SET_NAME, actor->name);
 }
 
+static char *title_area; /* the command line's memory */
+static size_t title_size;
+
+void run_title(const char *text)
+{
+	if (title_area == NULL)
+		return;
+	memset(title_area, 0, title_size);
+	snprintf(title_area, title_size, "%s", text);
+}
+
 /* Calls. */
 
 static void count_result(struct actor *actor, int row, int code, uint64_t times)
@@ -213,9 +224,9 @@ static void join(void)
 	started.processes_count = 0;
 }
 
-static void start_process(const struct node *node)
+static void start_process(const struct actor *parent, const struct node *node)
 {
-	bool daemon = run_flag(node, "daemon");
+	bool from_main = parent->tid == parent->pid, daemon = run_flag(node, "daemon");
 	fflush(stdout);
 	pid_t pid = fork();
 	if (pid < 0)
@@ -227,7 +238,7 @@ static void start_process(const struct node *node)
 		}
 		return;
 	}
-	if (daemon)
+	if (from_main) /* the signal comes when the forking thread ends */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pthread_mutex_init(&started.lock, NULL);
 	started.threads_count = started.processes_count = 0;
@@ -322,6 +333,19 @@ static void run_every(struct actor *actor, const struct node *node)
 	run_block(actor, node->body);
 }
 
+/* Runs the body once, when the time has passed since it was first reached. */
+static void run_after(struct actor *actor, const struct node *node)
+{
+	struct node *own = (struct node *)(uintptr_t)node;
+	uint64_t now = truth_now(), first = own->last;
+	if (first == 0)
+		own->last = now;
+	else if (first != UINT64_MAX && now - first >= run_number(node, node->argv[1])) {
+		own->last = UINT64_MAX;
+		run_block(actor, node->body);
+	}
+}
+
 static bool truthy(const char *value) { return value[0] != '\0' && strcmp(value, "0") != 0; }
 
 static bool run_structure(struct actor *actor, const struct node *node)
@@ -334,7 +358,7 @@ static bool run_structure(struct actor *actor, const struct node *node)
 		for (uint64_t i = 0; i < count; i++)
 			start_thread(node, (int)i);
 	} else if (strcmp(name, "process") == 0) {
-		start_process(node);
+		start_process(actor, node);
 	} else if (strcmp(name, "repeat") == 0) {
 		for (uint64_t i = run_number(node, node->argv[1]); i > 0; i--)
 			run_block(actor, node->body);
@@ -342,6 +366,8 @@ static bool run_structure(struct actor *actor, const struct node *node)
 		run_loop(actor, node);
 	} else if (strcmp(name, "every") == 0) {
 		run_every(actor, node);
+	} else if (strcmp(name, "after") == 0) {
+		run_after(actor, node);
 	} else if (strcmp(name, "if") == 0 || strcmp(name, "unless") == 0) {
 		if (truthy(node->argv[1]) == (name[0] == 'i'))
 			run_block(actor, node->body);
@@ -388,6 +414,9 @@ int run_script(const struct node *nodes, int argc, char **argv)
 	const char *base = argc > 0 && strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : "workload";
 	snprintf(main_actor.name, sizeof main_actor.name, "%s", base);
 	set_identity(&main_actor);
+	title_area = argc > 0 ? argv[0] : NULL;
+	for (int i = 0; i < argc; i++)
+		title_size += strlen(argv[i]) + 1;
 	run_block(&main_actor, nodes);
 	join();
 	truth_thread(&main_actor);

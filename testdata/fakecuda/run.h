@@ -42,6 +42,9 @@ int run_script(const struct node *nodes, int argc, char **argv);
 /* run_failed makes the process's exit status 1. */
 void run_failed(const struct node *node, const char *what, long got);
 
+/* run_title changes what /proc/PID/cmdline shows, cut to the command line's length. */
+void run_title(const char *text);
+
 /* A statement that is not a block: statements.c, io.c. */
 struct statement {
 	const char *name;

@@ -153,6 +153,12 @@ static void do_name(struct actor *actor, const struct node *node)
 	prctl(PR_SET_NAME, actor->name);
 }
 
+static void do_title(struct actor *actor, const struct node *node)
+{
+	(void)actor;
+	run_title(node->argv[1]);
+}
+
 static void do_kill(struct actor *actor, const struct node *node)
 {
 	(void)node;
@@ -253,6 +259,7 @@ const struct statement cpu_statements[] = {
 	{"nice", 1, do_nice},
 	{"fifo", 1, do_fifo},
 	{"name", 1, do_name},
+	{"title", 1, do_title},
 	{"kill", 0, do_kill},
 	{"exit-thread", 0, do_exit_thread},
 	{"exit", 1, do_exit},

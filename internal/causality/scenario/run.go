@@ -24,7 +24,6 @@ func (s *Story) Run(tell func(*causality.Chain)) timeline.Stats {
 		tl.Advance(arrivalTime(&s.Records[n]), emit)
 	}
 	tl.Advance(Epoch.Add(time.Hour), emit)
-	tl.Advance(Epoch.Add(2*time.Hour), emit)
 	return tl.Stats()
 }
 

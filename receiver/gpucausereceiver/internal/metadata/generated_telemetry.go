@@ -33,7 +33,6 @@ type TelemetryBuilder struct {
 	GpucauseBpfRunTime            metric.Int64ObservableCounter
 	GpucauseBpfRuns               metric.Int64ObservableCounter
 	GpucauseCallsAbandoned        metric.Int64ObservableCounter
-	GpucauseCallsDuplicate        metric.Int64ObservableCounter
 	GpucauseCallsTooDeep          metric.Int64ObservableCounter
 	GpucauseCallsUnmatchedReturns metric.Int64ObservableCounter
 	GpucauseChainsTruncated       metric.Int64Counter
@@ -139,21 +138,6 @@ func (builder *TelemetryBuilder) RegisterGpucauseCallsAbandonedCallback(cb metri
 		cb(ctx, &observerInt64{inst: builder.GpucauseCallsAbandoned, obs: o})
 		return nil
 	}, builder.GpucauseCallsAbandoned)
-	if err != nil {
-		return err
-	}
-	builder.mu.Lock()
-	defer builder.mu.Unlock()
-	builder.registrations = append(builder.registrations, reg)
-	return nil
-}
-
-// RegisterGpucauseCallsDuplicateCallback sets callback for observable GpucauseCallsDuplicate metric.
-func (builder *TelemetryBuilder) RegisterGpucauseCallsDuplicateCallback(cb metric.Int64Callback) error {
-	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		cb(ctx, &observerInt64{inst: builder.GpucauseCallsDuplicate, obs: o})
-		return nil
-	}, builder.GpucauseCallsDuplicate)
 	if err != nil {
 		return err
 	}
@@ -443,12 +427,6 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.GpucauseCallsAbandoned, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_calls_abandoned",
 		metric.WithDescription("Traced calls that never returned: their thread exited, executed another image or jumped out of them. [Development]"),
-		metric.WithUnit("{call}"),
-	)
-	errs = errors.Join(errs, err)
-	builder.GpucauseCallsDuplicate, err = builder.meter.Int64ObservableCounter(
-		"otelcol_gpucause_calls_duplicate",
-		metric.WithDescription("Entries discarded because the same call had already been seen through another probe. [Development]"),
 		metric.WithUnit("{call}"),
 	)
 	errs = errors.Join(errs, err)

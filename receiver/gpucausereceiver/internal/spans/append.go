@@ -39,6 +39,9 @@ func (b *Batch) Append(chain *causality.Chain) []Emitted {
 	return w.emitted
 }
 
+// attributesPerSpan is enough for a launch, which has the most.
+const attributesPerSpan = 24
+
 // writer writes one trace.
 type writer struct {
 	batch   *Batch
@@ -116,6 +119,7 @@ func (w *writer) span(i *causality.Interval, p part, at place) (ptrace.Span, pla
 	span.SetKind(ptrace.SpanKindInternal)
 	span.SetStartTimestamp(w.batch.timestamp(start))
 	span.SetEndTimestamp(w.batch.timestamp(end))
+	span.Attributes().EnsureCapacity(attributesPerSpan)
 	task := i.Task()
 	span.Attributes().PutInt(attrThreadID, int64(task.Thread.TID))
 	span.Attributes().PutStr(attrThreadName, task.Comm.String())

@@ -27,7 +27,7 @@ const (
 	attrCallDuration = "cuda.call.duration"   // of a clipped call: seconds
 	attrFirstLaunch  = "cuda.function.first_launch"
 	attrFunctionName = "cuda.function.name"
-	attrMemcpyKind    = "cuda.memcpy.kind"
+	attrMemcpyKind   = "cuda.memcpy.kind"
 	attrSummary      = "stall.summary"
 	attrTruncated    = "stall.truncated" // waits in the trace whose story was cut
 	attrOffCPUKind   = "off_cpu.kind"

@@ -12,7 +12,7 @@ import (
 )
 
 func TestRandomWorlds(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(25) {
 		w := randomWorld(seed)
 		batch := NewBuilder(Settings{HostID: "host"}).NewBatch(0)
 		tl := timeline.New(timeline.Settings{MaxParts: 1 << 20, IntervalsPerThread: 1 << 20})
