@@ -10,6 +10,7 @@ import (
 )
 
 func TestReturnProbesSafe(t *testing.T) {
+	requireKernel(t)
 	for _, m := range []Mechanism{MechanismPerf, MechanismMulti, MechanismSession} {
 		t.Run(m.String(), func(t *testing.T) {
 			safe, err := returnProbesSafe(m)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestProgramsLoad(t *testing.T) {
+	requireKernel(t)
 	for _, m := range []Mechanism{MechanismPerf, MechanismMulti, MechanismSession} {
 		t.Run(m.String(), func(t *testing.T) {
 			settings := DefaultSettings()

@@ -15,6 +15,7 @@ import (
 // From Linux 6.13 a uprobe program (or a part of it) with 64 bytes of stack or
 // more gets a per-CPU one, on which it can be preempted by another run of itself.
 func TestUprobeProgramsUseSmallStacks(t *testing.T) {
+	requireKernel(t)
 	depth := regexp.MustCompile(`stack depth ([0-9+]+)`)
 	for _, mechanism := range []Mechanism{MechanismMulti, MechanismSession} {
 		spec, err := prepare(DefaultSettings(), mechanism)

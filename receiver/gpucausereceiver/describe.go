@@ -52,6 +52,7 @@ func putService(attributes pcommon.Map, p *target.Process) {
 	}
 	putText(attributes, "service.name", name)
 	putText(attributes, "service.namespace", p.Service.Namespace)
+	putText(attributes, "service.instance.id", p.Service.InstanceID)
 }
 
 func putText(attributes pcommon.Map, key, value string) {

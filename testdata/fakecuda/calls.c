@@ -107,6 +107,8 @@ static uint64_t driver_function(const struct kernel *kernel)
 	snprintf(name, sizeof name, "CUfunction %s", kernel->name);
 	if (object_find(name, &value))
 		return value;
+	if (!FC_LINKED(cuModuleLoadData))
+		return 0;
 	if (cuModuleLoadData(&module, kernels_image) != CUDA_SUCCESS ||
 	    cuModuleGetFunction(&f, module, kernel->mangled) != CUDA_SUCCESS)
 		return 0;
@@ -122,6 +124,8 @@ static uint64_t runtime_kernel(const struct kernel *kernel)
 	snprintf(name, sizeof name, "cudaKernel_t %s", kernel->name);
 	if (object_find(name, &value))
 		return value;
+	if (!FC_LINKED(__cudaGetKernel))
+		return 0;
 	if (__cudaGetKernel(&k, kernel->stub) != cudaSuccess)
 		return 0;
 	object_set(name, (uint64_t)(uintptr_t)k);

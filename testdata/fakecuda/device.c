@@ -280,25 +280,25 @@ static void *device_main(void *unused)
 	return unused;
 }
 
-/* A forked child has no device thread: it starts its own when it needs one. */
-static void forked(void)
+/* A forked child has no device thread: it starts its own when it needs one.
+ * Nor has it the threads that held locks. */
+void fc_device_forked(void)
 {
 	pthread_mutex_init(&device_lock, NULL);
 	timers = NULL;
 	running = false;
+	unlock_stream(&legacy);
+	for (unsigned i = 0; i < streams_used; i++)
+		unlock_stream(&streams[i]);
 }
 
 static void start_device(void)
 {
-	static bool fork_handler;
 	pthread_condattr_t attr;
 	pthread_t thread;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&device_changed, &attr);
-	if (!fork_handler)
-		pthread_atfork(NULL, NULL, forked);
-	fork_handler = true;
 	if (pthread_create(&thread, NULL, device_main, NULL) != 0)
 		abort();
 	pthread_detach(thread);

@@ -31,8 +31,6 @@ struct fc_settings {
 };
 extern struct fc_settings fc_settings;
 
-struct fc_graph; /* captured work: driver_graph.c */
-
 /* Invariant: finish[head .. head+count) are the ends of the unfinished items, ascending. */
 struct CUstream_st {
 	atomic_flag lock;
@@ -96,6 +94,9 @@ uint64_t fc_stream_end(struct CUstream_st *stream);
 /* fc_stream_after delays later work on the stream until `at`. */
 void fc_stream_after(struct CUstream_st *stream, uint64_t at);
 uint64_t fc_device_end(void);
+
+/* What a forked child must do before it uses the device. */
+void fc_device_forked(void);
 
 /* fc_wait returns at `at`, spinning or blocked as the settings say. */
 void fc_wait(uint64_t at);

@@ -61,9 +61,18 @@ static void free_thread(void *state)
 	free(state);
 }
 
+static void forked(void)
+{
+	fc_device_forked();
+	fc_memory_forked();
+	if (fc_thread_self != NULL)
+		memset(fc_thread_self->calls, 0, sizeof fc_thread_self->calls);
+}
+
 __attribute__((constructor)) static void load(void)
 {
 	pthread_key_create(&thread_end, free_thread);
+	pthread_atfork(NULL, NULL, forked);
 #define X(name, unused) setting_from_environment(#name);
 	SETTINGS(X)
 #undef X

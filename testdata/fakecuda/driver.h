@@ -78,6 +78,9 @@ static inline void fc_burn(uint64_t ns)
 		fc_spin_until(fc_now() + ns);
 }
 
+/* fc_memory_forked frees the allocator's lock in a forked child. */
+void fc_memory_forked(void);
+
 /* fc_function_valid accepts only handles that this library gave out. */
 bool fc_function_valid(CUfunction f);
 

@@ -23,6 +23,8 @@ static struct block *blocks[FC_BUCKETS], *unused[FC_CLASSES];
 static CUdeviceptr next_address = FC_MEMORY_AT;
 static size_t allocated;
 
+void fc_memory_forked(void) { pthread_mutex_init(&memory_lock, NULL); }
+
 static struct block **bucket(CUdeviceptr at) { return &blocks[(at >> 9) * 0x9e3779b97f4a7c15ULL >> 52]; }
 
 static unsigned class_of(size_t bytes)

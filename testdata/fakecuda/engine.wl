@@ -20,7 +20,7 @@ set queue 0
 set prefill 0
 set malloc 0
 set input 0
-set start ""
+set ever 1000000s # daemons end with the server
 
 name vllm
 make-file $dir/fakecuda-engine.kv 8m
@@ -29,7 +29,7 @@ pipe ask
 pipe batch
 
 process data-worker daemon {
-  loop $duration {
+  loop $ever {
     read ask 1
     # input: the next batch is late, because it has to come from the disk.
     if $input { every 700ms { loop 15ms { read-file $dir/fakecuda-engine.weights 1m direct } } }
@@ -39,7 +39,7 @@ process data-worker daemon {
 
 if $hog { process cpu-hog daemon {
   pin $cpu
-  loop $duration { sleep 700ms; burn 300ms }
+  loop $ever { sleep 700ms; burn 300ms }
 } }
 
 process VLLM::EngineCore {
@@ -54,7 +54,7 @@ process VLLM::EngineCore {
 
   # lock: the cache's lock is held while the disk is written and read.
   if $lock { thread kv-offload daemon {
-    loop $duration {
+    loop $ever {
       sleep 480ms
       lock kv-cache
       loop 12ms {

@@ -151,7 +151,13 @@ FC_ASSERT(offsetof(CUlaunchConfig, numAttrs) == 48, "CUlaunchConfig.numAttrs");
 FC_ASSERT(sizeof(CUlaunchConfig) == 56, "CUlaunchConfig");
 
 /* FC_DECL declares an exported function; FC_PAIR also its per-thread twin. */
+#ifdef FAKECUDA_LATE /* the program is not linked to the libraries: every address is NULL */
+#define FC_API __attribute__((weak))
+#define FC_LINKED(name) (name != NULL)
+#else
 #define FC_API __attribute__((visibility("default")))
+#define FC_LINKED(name) 1
+#endif
 #ifdef FAKECUDA_STATIC
 #define FC_RT __attribute__((visibility("hidden")))
 #else
@@ -330,9 +336,9 @@ FC_RT const char *cudaGetErrorString(cudaError_t error);
 
 /* Controls of the simulation, exported by libcuda only. Thread-local: they act
  * on the calling thread's next driver call that is named `function` (any
- * driver call when it is NULL), once. fn runs inside that call, with no lock
- * of the simulation held: it may block, call CUDA, throw, longjmp, or end the
- * thread. An injected code is returned instead of doing the call. */
+ * driver call when it is NULL), once. fn runs inside that call and may
+ * block and call CUDA; it may also throw, longjmp or end the thread, except
+ * inside the calls by which libcudart loads a function (it holds a lock then). An injected code is returned instead of doing the call. */
 FC_API void fakecuda_set_inside(const char *function, void (*fn)(void *), void *arg);
 FC_API void fakecuda_fail_next(const char *function, CUresult code);
 

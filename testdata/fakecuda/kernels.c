@@ -56,11 +56,16 @@ const struct kernel *kernel_named(const char *name)
 	return NULL;
 }
 
+void kernels_register(__typeof__(&__cudaRegisterFatBinary) binary_of, __typeof__(&__cudaRegisterFunction) function)
+{
+	void **binary = binary_of((void *)(uintptr_t)&wrapper);
+	for (size_t i = 0; i < kernels_count; i++)
+		function(binary, kernels[i].stub, (char *)(uintptr_t)kernels[i].mangled, kernels[i].mangled, -1, NULL, NULL,
+			 NULL, NULL, NULL);
+}
+
 __attribute__((constructor)) static void register_kernels(void)
 {
-	void **binary = __cudaRegisterFatBinary((void *)(uintptr_t)&wrapper);
-	for (size_t i = 0; i < kernels_count; i++)
-		__cudaRegisterFunction(binary, kernels[i].stub, (char *)(uintptr_t)kernels[i].mangled,
-				       kernels[i].mangled, -1, NULL, NULL, NULL, NULL, NULL);
-	__cudaRegisterFatBinaryEnd(binary);
+	if (FC_LINKED(__cudaRegisterFatBinary))
+		kernels_register(__cudaRegisterFatBinary, __cudaRegisterFunction);
 }

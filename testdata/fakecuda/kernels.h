@@ -6,7 +6,7 @@
 #ifndef FAKECUDA_KERNELS_H
 #define FAKECUDA_KERNELS_H
 
-#include <stddef.h>
+#include "fakecuda.h"
 
 struct kernel {
 	const char *name;    /* in scripts, for example "gemm" */
@@ -17,6 +17,9 @@ struct kernel {
 extern const struct kernel kernels[];
 extern const size_t kernels_count;
 extern const void *const kernels_image;
+
+/* kernels_register registers the device code with a runtime that was opened late. */
+void kernels_register(__typeof__(&__cudaRegisterFatBinary) binary_of, __typeof__(&__cudaRegisterFunction) function);
 
 /* kernel_named returns NULL for an unknown name. */
 const struct kernel *kernel_named(const char *name);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
 #include "objects.h"
 
 #include <pthread.h>
@@ -13,6 +14,13 @@ struct object {
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct object *buckets[256];
+
+/* A fork waits for writers, so that the child finds the lock free. */
+static void before_fork(void) { pthread_rwlock_wrlock(&lock); }
+static void after_fork(void) { pthread_rwlock_unlock(&lock); }
+static void forked(void) { lock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER; }
+
+__attribute__((constructor)) static void load(void) { pthread_atfork(before_fork, after_fork, forked); }
 
 static struct object **place(const char *name)
 {

@@ -108,6 +108,8 @@ static void count_result(struct actor *actor, int row, int code, uint64_t times)
 static void *address_of(const struct node *node, const char *library, const char *function, void *linked)
 {
 	uint64_t handle;
+	if (library[0] == '\0' && linked == NULL)
+		script_fail(node, "this program is not linked to it: LIBRARY.FUNCTION after dlopen");
 	if (library[0] == '\0')
 		return linked;
 	if (!object_find(library, &handle))
@@ -206,21 +208,29 @@ static void start_thread(const struct node *node, int index)
 	pthread_mutex_unlock(&started.lock);
 }
 
+/* The exit status; 0 for a process that a signal ended. */
+static int reap(pid_t pid)
+{
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
 static void join(void)
 {
 	int threads = started.threads_count, processes = started.processes_count;
 	for (int i = 0; i < threads; i++)
 		pthread_join(started.threads[i], NULL);
 	started.threads_count = 0;
-	for (int i = 0; i < processes; i++) {
-		int status = 0;
-		if (started.daemons[i])
-			kill(started.processes[i], SIGKILL);
-		while (waitpid(started.processes[i], &status, 0) < 0 && errno == EINTR)
-			;
-		if (!started.daemons[i] && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+	for (int i = 0; i < processes; i++)
+		if (!started.daemons[i] && reap(started.processes[i]) != 0)
 			failed = 1;
-	}
+	for (int i = 0; i < processes; i++)
+		if (started.daemons[i]) {
+			kill(started.processes[i], SIGKILL);
+			reap(started.processes[i]);
+		}
 	started.processes_count = 0;
 }
 
@@ -280,6 +290,8 @@ static void run_inside(void *unused)
 
 static void arm(struct actor *actor, const struct node *node, uint64_t depth)
 {
+	if (!FC_LINKED(fakecuda_set_inside))
+		script_fail(node, "this program is not linked to libcuda");
 	pending = (struct inside){actor, node, depth};
 	fakecuda_set_inside(depth == 0 && node->argc > 1 ? node->argv[1] : NULL, run_inside, NULL);
 }

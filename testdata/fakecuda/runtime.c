@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ROW(name, kind) ENTRY_##kind(name)
 #include "runtime.def"
@@ -20,7 +21,19 @@ static void free_thread(void *state)
 	free(state);
 }
 
-static void make_key(void) { pthread_key_create(&thread_end, free_thread); }
+/* A forked child counts its own calls, and has no thread that loads. */
+static void forked(void)
+{
+	if (rt_thread_self != NULL)
+		memset(rt_thread_self->calls, 0, sizeof rt_thread_self->calls);
+	rt_loading_forked();
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&thread_end, free_thread);
+	pthread_atfork(NULL, NULL, forked);
+}
 
 struct rt_thread *rt_thread_new(void)
 {

@@ -62,5 +62,7 @@ static inline cudaError_t rt_done(CUresult result)
 struct CUkern_st;
 struct CUkern_st *rt_registered(const void *host) __attribute__((visibility("hidden")));
 CUresult rt_function(struct CUkern_st *kernel, CUfunction *f) __attribute__((visibility("hidden")));
+/* rt_loading_forked frees the loader's lock in a forked child. */
+void rt_loading_forked(void) __attribute__((visibility("hidden")));
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // libcudart: registration of device code, lazy loading, launches.
+#define _GNU_SOURCE
 #include "runtime.h"
 
 #include <pthread.h>
@@ -25,7 +26,13 @@ struct fat_binary {
 };
 
 static struct CUkern_st kernels[RT_KERNELS];
-static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Recursive, because what runs inside a driver call of a load may launch. */
+static pthread_mutex_t load_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void rt_loading_forked(void)
+{
+	load_lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+}
 
 static size_t slot_of(const void *host) { return (uintptr_t)host * 0x9e3779b97f4a7c15ULL >> 52; }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fakecuda.h"
+#include "kernels.h"
 #include "objects.h"
 #include "run.h"
 #include "truth.h"
@@ -209,13 +210,15 @@ static void do_longjmp(struct actor *actor, const struct node *node)
 static void do_fail(struct actor *actor, const struct node *node)
 {
 	(void)actor;
+	if (!FC_LINKED(fakecuda_fail_next))
+		script_fail(node, "this program is not linked to libcuda");
 	fakecuda_fail_next(node->argv[1], (CUresult)run_number(node, node->argv[2]));
 }
 
 static void do_setting(struct actor *actor, const struct node *node)
 {
 	(void)actor;
-	if (fakecuda_set(node->argv[1], run_number(node, node->argv[2])) != 0)
+	if (!FC_LINKED(fakecuda_set) || fakecuda_set(node->argv[1], run_number(node, node->argv[2])) != 0)
 		script_fail(node, "no such setting");
 }
 
@@ -225,6 +228,9 @@ static void do_dlopen(struct actor *actor, const struct node *node)
 	void *handle = dlopen(node->argv[1], RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL)
 		script_fail(node, dlerror());
+	void *binary = dlsym(handle, "__cudaRegisterFatBinary"), *function = dlsym(handle, "__cudaRegisterFunction");
+	if (binary != NULL && function != NULL)
+		kernels_register((__typeof__(&__cudaRegisterFatBinary))binary, (__typeof__(&__cudaRegisterFunction))function);
 	object_set(node->argv[2], (uint64_t)(uintptr_t)handle);
 }
 

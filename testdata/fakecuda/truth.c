@@ -101,6 +101,8 @@ void truth_thread(const struct actor *actor)
 	for (int i = 0; i < actor->errors_count; i++)
 		line(actor, "errors", ",\"function\":\"%s\",\"code\":%d,\"count\":%lu",
 		     call_rows[actor->errors[i].row].function, actor->errors[i].code, (unsigned long)actor->errors[i].count);
-	fakecuda_runtime_calls(count, &runtime);
-	fakecuda_driver_calls(count, &driver);
+	if (FC_LINKED(fakecuda_runtime_calls))
+		fakecuda_runtime_calls(count, &runtime);
+	if (FC_LINKED(fakecuda_driver_calls))
+		fakecuda_driver_calls(count, &driver);
 }

@@ -1,0 +1,93 @@
+package gpucausereceiver
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/gpucause/gpucause/internal/capture"
+)
+
+func load(t *testing.T, name string) (*Config, error) {
+	t.Helper()
+	all, err := confmaptest.LoadConf("testdata/config.yaml")
+	require.NoError(t, err)
+	sub, err := all.Sub(name)
+	require.NoError(t, err)
+	config := testConfig()
+	return config, sub.Unmarshal(config)
+}
+
+func TestDefaultConfigIsValid(t *testing.T) {
+	config, err := load(t, "gpucause")
+	require.NoError(t, err)
+	require.NoError(t, confmap.Validate(config))
+	assert.Equal(t, testConfig(), config)
+	assert.Equal(t, capture.DefaultSettings(), config.captureSettings())
+}
+
+func TestEveryKey(t *testing.T) {
+	config, err := load(t, "gpucause/all")
+	require.NoError(t, err)
+	require.NoError(t, confmap.Validate(config))
+	assert.Equal(t, &Config{
+		Attach: AttachConfig{Mechanism: "perf", SingleStepARM64: true},
+		Calls: CallsConfig{
+			SlowThreshold: 2 * time.Millisecond, SyncThreshold: 20 * time.Millisecond,
+			InterruptionThreshold: 50 * time.Microsecond, SampleEvery: 1000,
+		},
+		OffCPU: OffCPUConfig{Threshold: 5 * time.Millisecond},
+		Limits: LimitsConfig{
+			RingBufferBytes: 1 << 20, MaxProcesses: 10, MaxThreads: 20, MaxSeries: 30,
+			MaxSeriesPerProcess: 40, MaxFunctions: 50, MaxPointers: 60,
+		},
+		Spans:              SpansConfig{MaxPerSecond: 100, MaxDepth: 2, MaxIntervals: 32},
+		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 5},
+		Resource:           ResourceConfig{CommandLine: true},
+		CollectionInterval: 30 * time.Second,
+		DiscoveryInterval:  time.Second,
+		ErrorMode:          ErrorModeDegrade,
+	}, config)
+	assert.Equal(t, capture.Settings{
+		Mechanism: capture.MechanismPerf, SingleStepARM64: true,
+		SlowCall: 2 * time.Millisecond, SlowSync: 20 * time.Millisecond, SlowOffCPU: 5 * time.Millisecond,
+		Interruption: 50 * time.Microsecond, SampleEvery: 1000,
+		RingBytes: 1 << 20, MaxProcesses: 10, MaxThreads: 20, MaxSeries: 30, MaxFunctions: 50, MaxPointers: 60,
+		DiscoverEvery: time.Second,
+	}, config.captureSettings())
+}
+
+func TestInvalidConfigsSayWhatToWrite(t *testing.T) {
+	for name, message := range map[string]string{
+		"mechanism":  `attach::mechanism is "magic": use auto, session, multi or perf`,
+		"interval":   "collection_interval is 10ms: use at least 1s",
+		"discovery":  "discovery_interval is 0s: use at least 10ms",
+		"threshold":  "calls::slow_threshold is 0s: use a positive duration such as 1ms",
+		"ring":       "limits::ring_buffer_bytes is 100000: use a power of two from 65536 to 1073741824",
+		"limit":      "limits::max_processes is 0: use 1 to 1048576",
+		"depth":      "spans::max_depth is 100: use 1 to 16",
+		"followed":   "follow_wakers::max_processes is 11: use 1 to 10 (limits::max_processes), or set follow_wakers::enabled to false",
+		"error_mode": `error_mode is "ignore": use propagate or degrade`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := load(t, "gpucause/"+name)
+			require.NoError(t, err)
+			assert.ErrorContains(t, confmap.Validate(config), message)
+		})
+	}
+}
+
+func TestWakersNeedNoRoomWhenNotFollowed(t *testing.T) {
+	config, err := load(t, "gpucause/not_followed")
+	require.NoError(t, err)
+	require.NoError(t, confmap.Validate(config))
+}
+
+func TestUnknownKeyIsAnError(t *testing.T) {
+	_, err := load(t, "gpucause/unknown")
+	require.ErrorContains(t, err, "bogus")
+}

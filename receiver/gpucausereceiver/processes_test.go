@@ -1,0 +1,70 @@
+package gpucausereceiver
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/gpucause/gpucause/internal/event"
+)
+
+func TestProcessIsDescribedByItsOwnEnvironment(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("no proc here: ", err)
+	}
+	p := newProcesses("/proc", host{name: "node", id: "42"}, ResourceConfig{CommandLine: true})
+	resource := pcommon.NewResource()
+	p.resource(event.ProcessID{PID: event.PID(os.Getpid()), Start: 1}, resource)
+	attributes := resource.Attributes().AsRaw()
+	assert.Equal(t, "node", attributes["host.name"])
+	assert.Equal(t, "42", attributes["host.id"])
+	assert.EqualValues(t, os.Getppid(), attributes["process.parent_pid"])
+	assert.NotEmpty(t, attributes["service.name"])
+	assert.NotEmpty(t, attributes["process.command_args"])
+}
+
+func TestGoneProcessKeepsItsNumber(t *testing.T) {
+	p := newProcesses(t.TempDir(), host{}, ResourceConfig{})
+	resource := pcommon.NewResource()
+	p.resource(event.ProcessID{PID: 7}, resource)
+	pid, ok := resource.Attributes().Get("process.pid")
+	require.True(t, ok)
+	assert.EqualValues(t, 7, pid.Int())
+}
+
+func TestOverflowIsTheHosts(t *testing.T) {
+	p := newProcesses(t.TempDir(), host{name: "node"}, ResourceConfig{})
+	resource := pcommon.NewResource()
+	p.resource(event.ProcessID{}, resource)
+	_, ok := resource.Attributes().Get("process.pid")
+	assert.False(t, ok)
+}
+
+func TestReusedNumberIsANewProcess(t *testing.T) {
+	p := newProcesses(t.TempDir(), host{}, ResourceConfig{})
+	old, renewed := event.ProcessID{PID: 7, Start: 1}, event.ProcessID{PID: 7, Start: 2}
+	p.learn(old)
+	p.learn(renewed)
+	p.forget(old)
+	assert.Contains(t, p.known, event.PID(7), "the new owner's description stays")
+	p.forget(renewed)
+	assert.Empty(t, p.known)
+}
+
+func TestFunctionNamesAreBounded(t *testing.T) {
+	f := newFunctions()
+	record := event.FunctionName{Thread: event.Thread{PID: 7}}
+	record.SetName([]byte("_Z6kernelv\x00"))
+	for handle := range uint64(2 * maxFunctionsPerProcess) {
+		record.Handle = handle
+		f.add(&record)
+	}
+	assert.Len(t, f.names[7], maxFunctionsPerProcess)
+	assert.Equal(t, "_Z6kernelv", f.name(event.ProcessID{PID: 7}, 1))
+	assert.Empty(t, f.name(event.ProcessID{PID: 8}, 1))
+	f.forget(7)
+	assert.Empty(t, f.names)
+}

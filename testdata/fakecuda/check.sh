@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs every program once and compares what it reports. Needs no GPU and no root.
+set -eu
+cd "$(dirname "$0")"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+fail() { echo "FAIL: $*" >&2; exit 1; }
+count() { # count FILE THREAD LAYER FUNCTION: the sum over threads of that name
+	sed -n "s/.*\"thread\":\"$2\",\"layer\":\"$3\",\"function\":\"$4\",\"count\":\([0-9]*\).*/\1/p" "$1" | awk '{s += $1} END {print s + 0}'
+}
+is() { [ "$2" = "$3" ] || fail "$1: want $3, got $2"; }
+
+for program in workload workload-static; do
+	timeout 20 out/$program scripts/calls.wl --truth="$tmp/calls" >/dev/null || fail "$program calls.wl"
+done
+timeout 20 out/workload-late scripts/late.wl >/dev/null || fail late.wl
+
+timeout 20 out/workload scripts/threads.wl --dir="$tmp" --truth="$tmp/threads" >/dev/null || fail threads.wl
+is "worker launches" "$(count "$tmp/threads" worker driver cuLaunchKernel)" 300
+is "lock wait inside a launch" "$(grep -c '"kind":"lock","name":"m","inside":"cudaLaunchKernel"' "$tmp/threads")" 1
+
+timeout 20 out/workload scripts/faults.wl --after=scripts/after-exec.wl --truth="$tmp/faults" >"$tmp/out" || fail faults.wl
+grep -q "not reached" "$tmp/out" && fail "a fault did not happen"
+is "longjmp and recursion" "$(count "$tmp/faults" workload driver cuLaunchKernel)" 30
+is "grandchild" "$(count "$tmp/faults" grandchild driver cuLaunchKernel)" 1
+
+timeout 20 out/liar >/dev/null || fail liar
+[ ! -x out/thrower ] || out/thrower 100 >/dev/null || fail thrower
+out/bench-calls cudaLaunchKernel 1000000 | awk '$2 > 1000 {exit 1}' || fail "launches are too slow"
+
+timeout 20 out/engine --seconds=1 --faults=lock --dir="$tmp" --truth="$tmp/engine" >/dev/null || fail engine
+grep -q '"kind":"lock","name":"kv-cache","inside":"cudaLaunchKernel"' "$tmp/engine" || fail "engine: no lock wait"
+echo ok

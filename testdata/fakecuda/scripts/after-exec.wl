@@ -1,0 +1,2 @@
+cudaLaunchKernel func=add times=7
+print after exec
