@@ -119,11 +119,11 @@ type GpucauseFunctionNameRecord struct {
 }
 
 type GpucauseHistogram struct {
-	_        structs.HostLayout
-	SumNs    uint64
-	Zero     uint32
-	Reserved uint32
-	Buckets  [288]uint32
+	_       structs.HostLayout
+	SumNs   uint64
+	Zero    uint32
+	Last    uint32
+	Buckets [288]uint32
 }
 
 type GpucauseMappingEntry struct {

@@ -167,7 +167,7 @@ _Static_assert(sizeof(struct function_name_record) == 280, "function_name_record
 struct histogram {
 	u64 sum_ns;
 	u32 zero;
-	u32 reserved;
+	u32 last; /* bucket of the last value: the next is often alike */
 	u32 buckets[HISTOGRAM_BUCKETS];
 };
 

@@ -190,20 +190,29 @@ static __always_inline void add32(u32 *sum, bool shared)
 		*sum += 1;
 }
 
-/* Nine steps find the bucket: bounds are upper-inclusive, as OTLP's are. */
-static __always_inline void observe(struct histogram *h, u64 ns, bool shared)
+/* The bucket of a value above the zero bucket: bounds are upper-inclusive, as OTLP's are. */
+static __always_inline u32 find_bucket(u64 ns)
 {
 	u32 bucket = 0;
+
+#pragma unroll
+	for (u32 step = 256; step; step >>= 1)
+		if (ns > bucket_bounds[(bucket + step) & 511])
+			bucket += step;
+	return bucket;
+}
+
+static __always_inline void observe(struct histogram *h, u64 ns, bool shared)
+{
+	u32 bucket = h->last;
 
 	add64(&h->sum_ns, ns, shared);
 	if (ns <= bucket_bounds[0]) {
 		add32(&h->zero, shared);
 		return;
 	}
-#pragma unroll
-	for (u32 step = 256; step; step >>= 1)
-		if (ns > bucket_bounds[(bucket + step) & 511])
-			bucket += step;
+	if (ns <= bucket_bounds[bucket & 511] || ns > bucket_bounds[(bucket + 1) & 511])
+		h->last = bucket = find_bucket(ns);
 	if (bucket >= HISTOGRAM_BUCKETS)
 		bucket = HISTOGRAM_BUCKETS - 1;
 	add32(&h->buckets[bucket], shared);

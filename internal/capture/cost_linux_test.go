@@ -24,9 +24,11 @@ const (
 	costCalls  = 100_000
 )
 
-// costSite is one instruction to probe.
+// costSite is one instruction to probe, as one function of the catalogue.
 type costSite struct {
+	library  string
 	function string
+	row      string
 	offset   uint64 // in the file
 }
 
@@ -40,39 +42,45 @@ type costVariant struct {
 // to probe the same instruction in turn, and prints the least of some rounds.
 func TestCostPerCall(t *testing.T) {
 	requireBench(t)
-	library := filepath.Join(fakecuda(t), "libprologues.so")
-	a, rows := loadCostPrograms(t)
+	a := loadCostPrograms(t)
 	variants := []costVariant{
 		{"untraced", func(*testing.T, costSite) io.Closer { return io.NopCloser(nil) }},
 		{"empty pair", func(t *testing.T, s costSite) io.Closer {
-			links, err := attachEmpty(a.mechanism, library, s.offset)
+			links, err := attachEmpty(a.mechanism, s.library, s.offset)
+			require.NoError(t, err)
+			return links
+		}},
+		{"ours", func(t *testing.T, s costSite) io.Closer {
+			row, found := probe.Find(s.row)
+			require.True(t, found)
+			links, err := a.attachAll(s.library, []point{{Probe: row.ID, Offset: s.offset}})
 			require.NoError(t, err)
 			return links
 		}},
 	}
-	for _, row := range rows {
-		variants = append(variants, costVariant{"ours: " + row.Symbol, func(t *testing.T, s costSite) io.Closer {
-			links, err := a.attachAll(library, []point{{Probe: row.ID, Offset: s.offset}})
-			require.NoError(t, err)
-			return links
-		}})
-	}
 	t.Logf("mechanism %s; ns per call, least of %d rounds of %d calls", a.mechanism, costRounds, costCalls)
-	for _, function := range []string{"f_push", "f_endbr64_push", "f_cmpl", "f_nop5"} {
-		first, chosen := costSites(t, library, function)
-		reportCosts(t, library, "at the chosen site", chosen, variants)
+	for _, c := range []struct{ library, function, row string }{
+		{"libprologues.so", "f_push", "cudaStreamSynchronize"},
+		{"libprologues.so", "f_nop5", "cudaStreamSynchronize"},
+		{"libprologues.so", "f_endbr64_push", "cudaStreamSynchronize"},
+		{"libprologues.so", "f_cmpl", "cudaStreamSynchronize"},
+		{"libcudart.so.12", "cudaLaunchKernel", "cudaLaunchKernel"},
+		{"libcuda.so.1", "cuStreamSynchronize", "cuStreamSynchronize"},
+	} {
+		first, chosen := costSites(t, filepath.Join(fakecuda(t), c.library), c.function, c.row)
+		reportCosts(t, "at the chosen site", chosen, variants)
 		if first.offset != chosen.offset {
-			reportCosts(t, library, "at the first byte", first, variants[:3])
+			reportCosts(t, "at the first byte", first, variants)
 		}
 	}
 }
 
-func reportCosts(t *testing.T, library, where string, site costSite, variants []costVariant) {
+func reportCosts(t *testing.T, where string, site costSite, variants []costVariant) {
 	best := make([]float64, len(variants))
 	for range costRounds {
 		for i, v := range variants {
 			links := v.attach(t, site)
-			ns := timeCalls(t, library, site.function)
+			ns := timeCalls(t, site)
 			require.NoError(t, links.Close())
 			if best[i] == 0 || ns < best[i] {
 				best[i] = ns
@@ -88,9 +96,16 @@ func reportCosts(t *testing.T, library, where string, site costSite, variants []
 	}
 }
 
-func timeCalls(t *testing.T, library, function string) float64 {
+func timeCalls(t *testing.T, site costSite) float64 {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(filepath.Dir(library), "bench-calls"), function, fmt.Sprint(costCalls), "lib="+library).Output()
+	args := []string{site.function, fmt.Sprint(costCalls)}
+	if strings.HasPrefix(site.function, "f_") {
+		args = append(args, "lib="+site.library)
+	}
+	if site.function == "cudaLaunchKernel" {
+		args = append(args, "func=gemm")
+	}
+	out, err := exec.Command(filepath.Join(filepath.Dir(site.library), "bench-calls"), args...).Output()
 	require.NoError(t, err)
 	var name string
 	var ns float64
@@ -100,7 +115,7 @@ func timeCalls(t *testing.T, library, function string) float64 {
 }
 
 // costSites returns the first byte of a function and the site that probesite chooses.
-func costSites(t *testing.T, library, function string) (first, chosen costSite) {
+func costSites(t *testing.T, library, function, row string) (first, chosen costSite) {
 	t.Helper()
 	file, err := elf.Open(library)
 	require.NoError(t, err)
@@ -115,24 +130,16 @@ func costSites(t *testing.T, library, function string) (first, chosen costSite) 
 	site, err := probesite.Select(runtime.GOARCH, code, symbols[i].Value, probesite.Options{})
 	require.NoError(t, err)
 	offset := symbols[i].Value - text.Addr + text.Offset
-	return costSite{function, offset}, costSite{function, offset + site.Offset}
+	return costSite{library, function, row, offset}, costSite{library, function, row, offset + site.Offset}
 }
 
-// loadCostPrograms loads our programs and names the rows to measure: a call
-// without arguments in memory, and a launch.
-func loadCostPrograms(t *testing.T) (*attacher, []probe.Probe) {
+// loadCostPrograms loads our programs, with their counters ready.
+func loadCostPrograms(t *testing.T) *attacher {
 	t.Helper()
-	settings := DefaultSettings()
-	objects, mechanism, _, err := loadObjects(settings)
+	objects, mechanism, _, err := loadObjects(DefaultSettings())
 	require.NoError(t, err)
 	_, err = newTally(&objects.GpucauseMaps)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, closeObjects(objects)) })
-	var rows []probe.Probe
-	for _, symbol := range []string{"cudaStreamSynchronize", "cudaLaunchKernel"} {
-		row, found := probe.Find(symbol)
-		require.True(t, found)
-		rows = append(rows, row)
-	}
-	return &attacher{mechanism: mechanism, entry: objects.CallEntry, exit: objects.CallReturn, session: objects.CallSession}, rows
+	return &attacher{mechanism: mechanism, entry: objects.CallEntry, exit: objects.CallReturn, session: objects.CallSession}
 }

@@ -139,7 +139,7 @@ func createDefaultConfig() component.Config {
 			MaxFunctions:        settings.MaxFunctions,
 			MaxPointers:         settings.MaxPointers,
 		},
-		Spans:              SpansConfig{MaxPerSecond: 500, MaxDepth: 4, MaxIntervals: 128},
+		Spans:              SpansConfig{MaxPerSecond: 500, MaxDepth: 4, MaxIntervals: 64},
 		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 64},
 		CollectionInterval: 10 * time.Second,
 		DiscoveryInterval:  settings.DiscoverEvery,

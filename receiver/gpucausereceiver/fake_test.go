@@ -112,7 +112,7 @@ func (s *fakeSource) Close() error {
 func fakeNow() ktime.Time { return ktime.Time(time.Now().UnixNano()) }
 
 // fakeMachine opens s; no traced process is in its /proc.
-func fakeMachine(t *testing.T, s source) machine {
+func fakeMachine(t testing.TB, s source) machine {
 	return machine{
 		open: func(context.Context, capture.Settings, *zap.Logger) (source, error) { return s, nil },
 		now:  func() (ktime.Time, error) { return fakeNow(), nil },
@@ -124,7 +124,7 @@ func fakeMachine(t *testing.T, s source) machine {
 }
 
 // brokenMachine cannot trace.
-func brokenMachine(t *testing.T, opened *int) machine {
+func brokenMachine(t testing.TB, opened *int) machine {
 	m := fakeMachine(t, nil)
 	m.open = func(context.Context, capture.Settings, *zap.Logger) (source, error) {
 		*opened++
@@ -163,7 +163,7 @@ var (
 	wakerTask     = event.Task{Thread: event.Thread{PID: 200, TID: 200}, Comm: event.MakeComm("loader")}
 )
 
-func probeOf(t *testing.T, symbol string) probe.ID {
+func probeOf(t testing.TB, symbol string) probe.ID {
 	t.Helper()
 	row, ok := probe.Find(symbol)
 	require.True(t, ok, symbol)
@@ -172,7 +172,7 @@ func probeOf(t *testing.T, symbol string) probe.ID {
 
 // slowCall is a cudaMalloc that just ended, blocked for 3 of its 5 ms until
 // wakerTask woke it.
-func slowCall(t *testing.T, id uint64) []event.Record {
+func slowCall(t testing.TB, id uint64) []event.Record {
 	t.Helper()
 	end := fakeNow()
 	ago := func(d time.Duration) ktime.Time { return end.Add(-d) }

@@ -64,8 +64,7 @@ static const char *word(char *const *words, const char *key, size_t n)
 	return NULL;
 }
 
-/* With '@' replaced by the thread's index. */
-static const char *own_name(const char *name, int index, char *buffer, size_t size)
+const char *call_own_name(const char *name, int index, char *buffer, size_t size)
 {
 	const char *at = strchr(name, '@');
 	if (at == NULL)
@@ -77,7 +76,7 @@ static const char *own_name(const char *name, int index, char *buffer, size_t si
 static int number_or_object(const char *text, int index, uint64_t *value)
 {
 	char buffer[64];
-	return call_number(text, value) == 0 || object_find(own_name(text, index, buffer, sizeof buffer), value) ? 0 : -1;
+	return call_number(text, value) == 0 || object_find(call_own_name(text, index, buffer, sizeof buffer), value) ? 0 : -1;
 }
 
 static int copy_kind(const char *text, uint64_t *value)

@@ -95,8 +95,10 @@ uint64_t fc_stream_end(struct CUstream_st *stream);
 void fc_stream_after(struct CUstream_st *stream, uint64_t at);
 uint64_t fc_device_end(void);
 
-/* What a forked child must do before it uses the device. */
+/* What a forked child must do before it uses the device: it has neither the
+ * device thread nor the threads that held locks. */
 void fc_device_forked(void);
+void fc_timers_forked(void);
 
 /* fc_wait returns at `at`, spinning or blocked as the settings say. */
 void fc_wait(uint64_t at);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Blocks, threads, processes and calls of a script.
+// Blocks, threads and processes of a script.
 #define _GNU_SOURCE
 #include "run.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,7 +16,6 @@
 #include <unistd.h>
 
 #include "calls.h"
-#include "objects.h"
 #include "truth.h"
 
 #define MAX_CHILDREN 4096
@@ -82,94 +80,6 @@ void run_title(const char *text)
 		return;
 	memset(title_area, 0, title_size);
 	snprintf(title_area, title_size, "%s", text);
-}
-
-/* Calls. */
-
-static void count_result(struct actor *actor, int row, int code, uint64_t times)
-{
-	actor->calls[row] += times;
-	if (code == 0)
-		return;
-	for (int i = 0; i < MAX_ERRORS; i++) {
-		if (i == actor->errors_count) {
-			actor->errors[i].row = row;
-			actor->errors[i].code = code;
-			actor->errors_count++;
-		}
-		if (actor->errors[i].row == row && actor->errors[i].code == code) {
-			actor->errors[i].count += times;
-			return;
-		}
-	}
-}
-
-/* The function in the library that dlopen-as named, or as linked. */
-static void *address_of(const struct node *node, const char *library, const char *function, void *linked)
-{
-	uint64_t handle;
-	if (library[0] == '\0' && linked == NULL)
-		script_fail(node, "this program is not linked to it: LIBRARY.FUNCTION after dlopen");
-	if (library[0] == '\0')
-		return linked;
-	if (!object_find(library, &handle))
-		script_fail(node, "no such library");
-	void *address = dlsym((void *)(uintptr_t)handle, function);
-	if (address == NULL)
-		script_fail(node, dlerror());
-	return address;
-}
-
-static void check_keys(const struct node *node, const struct call_row *row)
-{
-	for (int i = 1; i < node->argc; i++) {
-		char key[64];
-		snprintf(key, sizeof key, "%.*s:", (int)strcspn(node->argv[i], "="), node->argv[i]);
-		if (strstr(row->shape, key) == NULL &&
-		    strstr("times: expect: out: ns: grid: block: smem: stream: width: height: load:", key) == NULL)
-			script_fail(node, node->argv[i]);
-	}
-}
-
-static bool run_call(struct actor *actor, const struct node *node)
-{
-	const char *dot = strchr(node->argv[0], '.'), *function = dot == NULL ? node->argv[0] : dot + 1;
-	char library[32] = "";
-	int row = call_row(function), code = 0;
-	if (row < 0)
-		return false;
-	if (dot != NULL)
-		snprintf(library, sizeof library, "%.*s", (int)(dot - node->argv[0]), node->argv[0]);
-	if (node->last == 0) {
-		check_keys(node, &call_rows[row]);
-		((struct node *)(uintptr_t)node)->last = 1;
-	}
-	struct call call = {.row = &call_rows[row]};
-	const char *wrong = call_prepare(&call, node->argv + 1, actor->index);
-	if (wrong != NULL)
-		script_fail(node, wrong);
-	void *address = address_of(node, library, function, call_rows[row].address);
-	uint64_t times = run_number(node, run_word(node, "times", "1"));
-	const char *outer = actor->calling, *expect = run_word(node, "expect", NULL);
-	actor->calling = function;
-	uint64_t start = truth_now();
-	for (uint64_t i = 0; i < times; i++)
-		code = call_invoke(address, call.slot);
-	actor->calling = outer;
-	if (times == 1)
-		truth_call(actor, function, start, code);
-	count_result(actor, row, code, times);
-	if (code == 0 && call.out_name != NULL) {
-		char name[64];
-		const char *at = strchr(call.out_name, '@');
-		snprintf(name, sizeof name, "%.*s", at == NULL ? 63 : (int)(at - call.out_name), call.out_name);
-		if (at != NULL)
-			snprintf(name + strlen(name), sizeof name - strlen(name), "%d%s", actor->index, at + 1);
-		object_set(name, call.out);
-	}
-	if (expect != NULL && strcmp(expect, "any") != 0 && (int)run_number(node, expect) != code)
-		run_failed(node, expect, code);
-	return true;
 }
 
 /* Threads and processes. */

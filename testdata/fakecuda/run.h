@@ -17,7 +17,7 @@
 #define MAX_ERRORS 32
 
 struct actor {
-	char name[64];
+	char name[16]; /* its comm */
 	int index; /* replaces '@' in names of objects */
 	pid_t pid, tid;
 	uint64_t start_ns;
@@ -34,6 +34,9 @@ struct actor {
 
 /* run_block runs statements in order on the calling thread. */
 void run_block(struct actor *actor, const struct node *nodes);
+
+/* run_call runs a call statement; false when it is none. */
+bool run_call(struct actor *actor, const struct node *node);
 
 /* run_script runs a whole script as the process's main thread, joins what it
  * started, and returns the exit status: 1 when an expect= did not hold. */

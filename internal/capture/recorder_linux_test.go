@@ -1,0 +1,228 @@
+//go:build amd64 || arm64
+
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/ktime"
+	"github.com/gpucause/gpucause/internal/probe"
+)
+
+// recorder is a session and all that it has told.
+type recorder struct {
+	t       *testing.T
+	session *Session
+
+	calls   []event.Call
+	offCPU  []event.OffCPU
+	changes []event.ProcessChange
+	names   map[uint64]string
+	samples []event.CallSample
+	waits   []event.OffCPUSample
+	errors  []event.ErrorSample
+	memory  map[event.PID]int64
+}
+
+// startRecorder opens a session that is attached to the simulated CUDA stack
+// when it returns: a process that only waits maps the libraries meanwhile.
+func startRecorder(t *testing.T, settings Settings) *recorder {
+	t.Helper()
+	requireKernel(t)
+	keeper := workload(t, "-")
+	keeper.Stdin = strings.NewReader("sleep 600s\n")
+	require.NoError(t, keeper.Start())
+	t.Cleanup(func() {
+		_ = keeper.Process.Kill()
+		_ = keeper.Wait()
+	})
+	waitMapped(t, keeper.Process.Pid)
+	session, err := Open(context.Background(), settings, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)))
+	require.NoError(t, err)
+	r := &recorder{t: t, session: session, names: make(map[uint64]string), memory: make(map[event.PID]int64)}
+	t.Cleanup(func() { require.NoError(t, session.Close()) })
+	require.NotEmpty(t, session.Report().Libraries)
+	return r
+}
+
+func workload(t *testing.T, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(fakecuda(t), "workload"), args...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func waitMapped(t *testing.T, pid int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		maps, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "maps"))
+		return err == nil && bytes.Contains(maps, []byte("libcuda.so.1")) && bytes.Contains(maps, []byte("libcudart.so.12"))
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// drain reads what is in the ring buffer.
+func (r *recorder) drain() {
+	r.t.Helper()
+	require.NoError(r.t, r.session.Drain(func(e *event.Record) {
+		switch e.Kind {
+		case event.KindCall:
+			r.calls = append(r.calls, e.Call)
+		case event.KindOffCPU:
+			r.offCPU = append(r.offCPU, e.OffCPU)
+		case event.KindProcess:
+			r.changes = append(r.changes, e.Process)
+		case event.KindFunctionName:
+			r.names[e.FunctionName.Handle] = e.FunctionName.Name()
+		}
+	}))
+}
+
+// collect adds a snapshot.
+func (r *recorder) collect() {
+	r.t.Helper()
+	s, err := r.session.Snapshot()
+	require.NoError(r.t, err)
+	r.samples = append(r.samples, s.Calls...)
+	r.waits = append(r.waits, s.OffCPU...)
+	r.errors = append(r.errors, s.Errors...)
+	for _, m := range s.Memory {
+		r.memory[m.Process.PID] = m.Allocated
+	}
+}
+
+// follow drains until the command has ended, and once more.
+func (r *recorder) follow(cmd *exec.Cmd) {
+	r.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-done:
+			require.NoError(r.t, err)
+			r.drain()
+			r.collect()
+			return
+		case <-ticker.C:
+			r.drain()
+		}
+	}
+}
+
+// run runs a workload script under the session and returns its truth.
+func (r *recorder) run(script string, args ...string) *truth {
+	r.t.Helper()
+	if !strings.Contains(script, "\n") {
+		script = filepath.Join("../../testdata/scenarios/workloads", script)
+		return r.runCommand(append([]string{script}, args...), "")
+	}
+	return r.runCommand(append([]string{"-"}, args...), script)
+}
+
+func (r *recorder) runCommand(args []string, stdin string) *truth {
+	r.t.Helper()
+	file := filepath.Join(r.t.TempDir(), "truth")
+	cmd := workload(r.t, append(args, "--truth="+file)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	require.NoError(r.t, cmd.Start())
+	r.follow(cmd)
+	return readTruth(r.t, file)
+}
+
+// counts sums the samples by function and thread.
+func (r *recorder) counts() map[countKey]uint64 {
+	counts := make(map[countKey]uint64)
+	for _, s := range r.samples {
+		if n := s.Durations.Count(); n > 0 {
+			counts[countKey{s.Task.Thread, probe.Get(s.Probe).Symbol}] += n
+		}
+	}
+	return counts
+}
+
+// records of calls of one symbol.
+func (r *recorder) callsOf(symbol string) []event.Call {
+	var found []event.Call
+	for _, c := range r.calls {
+		if probe.Get(c.Probe).Symbol == symbol {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// inside lists the off-CPU records of a thread inside a call.
+func (r *recorder) inside(c event.Call) []event.OffCPU {
+	var found []event.OffCPU
+	for _, o := range r.offCPU {
+		if o.Task.Thread == c.Task.Thread && o.Start >= c.Start && o.End <= c.End {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+type countKey struct {
+	thread event.Thread
+	symbol string
+}
+
+// truth is what the workload says that it did.
+type truth struct {
+	counts map[countKey]uint64
+	waits  []truthWait
+}
+
+type truthWait struct {
+	Thread     string
+	TID        event.TID
+	Kind, Name string
+	Inside     string
+	Other      event.TID     `json:"other_tid"`
+	Start      ktime.Time    `json:"start_ns"`
+	End        ktime.Time    `json:"end_ns"`
+	Duration   time.Duration `json:"duration_ns"`
+}
+
+func readTruth(t *testing.T, path string) *truth {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	tr := &truth{counts: make(map[countKey]uint64)}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var line struct {
+			Type, Layer, Function string
+			PID                   event.PID
+			TID                   event.TID
+			Count                 uint64
+		}
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
+		switch line.Type {
+		case "calls":
+			if _, traced := probe.Find(line.Function); traced && line.Layer != "direct" {
+				tr.counts[countKey{event.Thread{PID: line.PID, TID: line.TID}, line.Function}] += line.Count
+			}
+		case "wait":
+			var w truthWait
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &w))
+			tr.waits = append(tr.waits, w)
+		}
+	}
+	return tr
+}
