@@ -9,7 +9,8 @@ GO ?= go
 TOOL := $(GO) tool -modfile=internal/tools/go.mod
 LINT := $(GO) tool -modfile=internal/tools/lint/go.mod golangci-lint
 COLLECTOR := _build/otelcol-gpucause
-KERNEL_PACKAGES := ./bpf/... ./internal/... ./receiver/...
+# One package at a time: a session sees every process of the host.
+KERNEL_PACKAGES := ./bpf/... ./internal/capture/... ./internal/target/... ./receiver/...
 IS_ROOT := $(filter 0,$(shell id -u))
 
 .PHONY: help
@@ -62,7 +63,7 @@ test-unit: vet fakecuda
 .PHONY: test-kernel
 ifneq ($(IS_ROOT),)
 test-kernel: fakecuda
-	GPUCAUSE_KERNEL_TESTS=1 $(GO) test -count=1 $(KERNEL_PACKAGES)
+	GPUCAUSE_KERNEL_TESTS=1 $(GO) test -count=1 -p 1 $(KERNEL_PACKAGES)
 else
 test-kernel:
 	@echo "SKIPPED: the tests on the real Linux kernel (probes, programs, the traced simulated CUDA) need root: sudo make test"

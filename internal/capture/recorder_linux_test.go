@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,7 +142,21 @@ func (r *recorder) runCommand(args []string, stdin string) *truth {
 	cmd.Stdin = strings.NewReader(stdin)
 	require.NoError(r.t, cmd.Start())
 	r.follow(cmd)
-	return readTruth(r.t, file)
+	tr := readTruth(r.t, file)
+	r.keep(tr.pids)
+	return tr
+}
+
+// keep forgets what other processes of the machine did meanwhile. The shared
+// series, of no process, stay.
+func (r *recorder) keep(pids map[event.PID]bool) {
+	other := func(pid event.PID) bool { return !pids[pid] }
+	r.calls = slices.DeleteFunc(r.calls, func(c event.Call) bool { return other(c.Task.Thread.PID) })
+	r.offCPU = slices.DeleteFunc(r.offCPU, func(o event.OffCPU) bool { return other(o.Task.Thread.PID) })
+	r.changes = slices.DeleteFunc(r.changes, func(c event.ProcessChange) bool { return other(c.Task.Thread.PID) })
+	r.errors = slices.DeleteFunc(r.errors, func(e event.ErrorSample) bool { return other(e.Process.PID) })
+	r.samples = slices.DeleteFunc(r.samples, func(s event.CallSample) bool { return s.Process.PID != 0 && other(s.Process.PID) })
+	r.waits = slices.DeleteFunc(r.waits, func(s event.OffCPUSample) bool { return s.Process.PID != 0 && other(s.Process.PID) })
 }
 
 // counts sums the samples by function and thread.
@@ -184,6 +199,7 @@ type countKey struct {
 
 // truth is what the workload says that it did.
 type truth struct {
+	pids   map[event.PID]bool
 	counts map[countKey]uint64
 	waits  []truthWait
 }
@@ -204,7 +220,7 @@ func readTruth(t *testing.T, path string) *truth {
 	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close()
-	tr := &truth{counts: make(map[countKey]uint64)}
+	tr := &truth{pids: make(map[event.PID]bool), counts: make(map[countKey]uint64)}
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		var line struct {
 			Type, Layer, Function string
@@ -213,6 +229,7 @@ func readTruth(t *testing.T, path string) *truth {
 			Count                 uint64
 		}
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
+		tr.pids[line.PID] = true
 		switch line.Type {
 		case "calls":
 			if _, traced := probe.Find(line.Function); traced && line.Layer != "direct" {

@@ -141,18 +141,18 @@ type statusHost struct {
 
 func (*statusHost) GetExtensions() map[component.ID]component.Component { return nil }
 
-func (h *statusHost) Report(event *componentstatus.Event) {
+func (h *statusHost) Report(reported *componentstatus.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.events = append(h.events, event)
+	h.events = append(h.events, reported)
 }
 
 func (h *statusHost) statuses() []componentstatus.Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var statuses []componentstatus.Status
-	for _, event := range h.events {
-		statuses = append(statuses, event.Status())
+	for _, reported := range h.events {
+		statuses = append(statuses, reported.Status())
 	}
 	return statuses
 }

@@ -26,6 +26,7 @@ exporters:
   - gomod: go.opentelemetry.io/collector/exporter/debugexporter v0.159.0
 
 providers:
+  - gomod: go.opentelemetry.io/collector/confmap/provider/envprovider v1.65.0
   - gomod: go.opentelemetry.io/collector/confmap/provider/yamlprovider v1.65.0
 EOF
 

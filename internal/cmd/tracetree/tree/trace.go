@@ -100,6 +100,18 @@ func (t *Trace) Summary() string {
 	return text(t.Roots[0].Span.Attributes(), attrSummary)
 }
 
+// Has reports whether a span of service is in the trace.
+func (t *Trace) Has(service string) bool { return has(t.Roots, service) }
+
+func has(nodes []*Node, service string) bool {
+	for _, node := range nodes {
+		if text(node.Resource, attrServiceName) == service || has(node.Children, service) {
+			return true
+		}
+	}
+	return false
+}
+
 // Depth returns how many spans lie on the longest way down.
 func (t *Trace) Depth() int { return depth(t.Roots) }
 
