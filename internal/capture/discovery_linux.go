@@ -4,7 +4,6 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -105,10 +104,7 @@ func (d *discovery) look(now time.Time) error {
 	if !d.fresh && !stale || now.Before(d.next) {
 		return nil
 	}
-	started := time.Now()
-	err = d.lookAtMappings(now)
-	d.full, d.next = now, now.Add(restFactor*time.Since(started))
-	return err
+	return d.lookAtMappings(now)
 }
 
 func (d *discovery) measure(started time.Time) {
@@ -137,32 +133,41 @@ func (d *discovery) compare(pages map[event.ProcessID]uint64) {
 
 func (d *discovery) lookAtMappings(now time.Time) error {
 	d.fresh, d.vanished = false, false
-	err := d.scanner.executables(func(m target.Mapping) { d.consider(m, now) })
+	var unknown []target.Mapping
+	started := time.Now()
+	err := d.scanner.executables(func(m target.Mapping) {
+		if a := d.attached(m.File); a != nil {
+			a.seen = now
+		} else {
+			unknown = append(unknown, m)
+		}
+	})
+	// What is examined is examined once: only the look itself must be rare.
+	d.full, d.next = now, now.Add(restFactor*time.Since(started))
 	if err != nil {
 		d.fresh = true
 		return err
 	}
+	d.examine(unknown, now)
 	d.letGo(now)
 	return nil
 }
 
-// consider attaches to the file behind a mapping if it is a library not seen before.
-func (d *discovery) consider(m target.Mapping, now time.Time) {
-	if a := d.attached(m.File); a != nil {
-		a.seen = now
-		return
+// examine attaches to the libraries among files that have none of our probes.
+func (d *discovery) examine(mappings []target.Mapping, now time.Time) {
+	postponed := d.finder.Stats().Postponed
+	for _, m := range mappings {
+		library, err := d.finder.Examine(m)
+		if err != nil {
+			d.fresh = true // it is to be examined again
+			d.fail("examine", err)
+		}
+		if library != nil {
+			d.attach(library, now)
+			_ = library.Handle.Close() // was only read
+		}
 	}
-	library, err := d.finder.Examine(m)
-	if err != nil {
-		d.fresh = true // Examine wants to be asked again
-		d.fail("examine", err)
-		return
-	}
-	if library == nil {
-		return
-	}
-	defer library.Handle.Close()
-	d.attach(library, now)
+	d.fresh = d.fresh || d.finder.Stats().Postponed != postponed
 }
 
 func (d *discovery) attached(file target.FileID) *attachment {
@@ -286,14 +291,27 @@ func (d *discovery) report(r *Report) {
 	r.DiscoveryTime = int64(d.spent)
 }
 
-// close detaches from every library.
+// detachTimeout bounds how long close waits for the Linux kernel: perf uprobes
+// take it some 100 ms each.
+const detachTimeout = 4 * time.Second
+
+// close detaches from every library. What is not detached in time goes on in the
+// background, and ends with the process at the latest.
 func (d *discovery) close() error {
+	var links closers
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	var errs []error
 	for file, a := range d.libraries {
-		errs = append(errs, a.links.Close())
+		links = append(links, a.links...)
 		delete(d.libraries, file)
 	}
-	return errors.Join(errs...)
+	d.mu.Unlock()
+	done := make(chan error, 1)
+	go func() { done <- links.Close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(detachTimeout):
+		d.log.Warn("Uprobes are still being detached in the background", zap.Int("links", len(links)))
+		return nil
+	}
 }

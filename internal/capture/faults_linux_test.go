@@ -119,7 +119,7 @@ func TestHostileLibrary(t *testing.T) {
 	out, ready := fakecuda(t), filepath.Join(t.TempDir(), "ready")
 	cmd := workload(t)
 	cmd.Path = filepath.Join(out, "liar")
-	cmd.Args = []string{cmd.Path, filepath.Join(out, "lying", "libcudart.so.12"), "200", ready}
+	cmd.Args = []string{cmd.Path, filepath.Join(out, "lying", "libcudart.so.12"), "5", ready}
 	known := len(r.session.Report().Libraries)
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool { return len(r.session.Report().Libraries) > known }, 5*time.Second, 10*time.Millisecond)
@@ -142,15 +142,11 @@ func TestSaturation(t *testing.T) {
 	const threads, calls = 4, 100_003
 	tr := r.run(fmt.Sprintf("thread worker count=%d { cudaStreamCreate out=s@\nrepeat %d { cudaLaunchKernel func=gemm stream=s@ } }\njoin\n", threads, calls))
 	assert.Equal(t, tr.counts, r.counts())
-	var truthTotal uint64
-	for _, n := range tr.counts {
-		truthTotal += n
-	}
-	report := r.session.Report()
-	dropped := report.Dropped[event.KindCall]
+	dropped := r.session.Report().Dropped[event.KindCall]
 	assert.Positive(t, dropped)
-	assert.Equal(t, truthTotal, uint64(len(r.calls))+dropped)
-	t.Logf("%d calls: %d records read, %d dropped", truthTotal, len(r.calls), dropped)
+	// Of all processes that made calls meanwhile, not only ours: each call was sampled.
+	assert.Equal(t, r.counted, r.told+dropped)
+	t.Logf("%d calls: %d records read, %d dropped", r.counted, r.told, dropped)
 }
 
 // When there is no slot left for a thread's function, its calls count in a shared series.

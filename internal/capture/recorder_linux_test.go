@@ -38,6 +38,8 @@ type recorder struct {
 	waits   []event.OffCPUSample
 	errors  []event.ErrorSample
 	memory  map[event.PID]int64
+
+	told, counted uint64 // calls of all processes: records, and in samples
 }
 
 // startRecorder opens a session that is attached to the simulated CUDA stack
@@ -81,6 +83,7 @@ func (r *recorder) drain() {
 	require.NoError(r.t, r.session.Drain(func(e *event.Record) {
 		switch e.Kind {
 		case event.KindCall:
+			r.told++
 			r.calls = append(r.calls, e.Call)
 		case event.KindOffCPU:
 			r.offCPU = append(r.offCPU, e.OffCPU)
@@ -97,6 +100,9 @@ func (r *recorder) collect() {
 	r.t.Helper()
 	s, err := r.session.Snapshot()
 	require.NoError(r.t, err)
+	for i := range s.Calls {
+		r.counted += s.Calls[i].Durations.Count()
+	}
 	r.samples = append(r.samples, s.Calls...)
 	r.waits = append(r.waits, s.OffCPU...)
 	r.errors = append(r.errors, s.Errors...)
@@ -121,6 +127,7 @@ func (r *recorder) follow(cmd *exec.Cmd) {
 			return
 		case <-ticker.C:
 			r.drain()
+			r.collect()
 		}
 	}
 }

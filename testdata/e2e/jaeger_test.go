@@ -54,7 +54,7 @@ func (j jaeger) traces(t *testing.T, service string) []*tree.Trace {
 		"query.service_name":   {service},
 		"query.start_time_min": {time.Now().Add(-time.Hour).Format(time.RFC3339Nano)},
 		"query.start_time_max": {time.Now().Add(time.Minute).Format(time.RFC3339Nano)},
-		"query.search_depth":   {"100000"},
+		"query.search_depth":   {"50000"},
 	})
 	var answer struct {
 		Result json.RawMessage `json:"result"`
