@@ -47,6 +47,9 @@ func (j jaeger) services(t *testing.T) []string {
 	return answer.Services
 }
 
+// most is more traces than a run makes.
+const most = "50000"
+
 // traces returns the service's traces of the last hour.
 func (j jaeger) traces(t *testing.T, service string) []*tree.Trace {
 	t.Helper()
@@ -54,7 +57,8 @@ func (j jaeger) traces(t *testing.T, service string) []*tree.Trace {
 		"query.service_name":   {service},
 		"query.start_time_min": {time.Now().Add(-time.Hour).Format(time.RFC3339Nano)},
 		"query.start_time_max": {time.Now().Add(time.Minute).Format(time.RFC3339Nano)},
-		"query.search_depth":   {"50000"},
+		"query.search_depth":   {most},
+		"query.num_traces":     {most}, // the same before Jaeger v2.14
 	})
 	var answer struct {
 		Result json.RawMessage `json:"result"`
