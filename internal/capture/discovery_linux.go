@@ -264,16 +264,6 @@ func (d *discovery) processes() map[event.ProcessID]uint64 {
 	return d.alive
 }
 
-// find returns the identity of a process that was there at the last look.
-func (d *discovery) find(pid event.PID) (event.ProcessID, bool) {
-	for id := range d.processes() {
-		if id.PID == pid {
-			return id, true
-		}
-	}
-	return event.ProcessID{}, false
-}
-
 func (d *discovery) report(r *Report) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -17,14 +17,17 @@ import (
 	"github.com/gpucause/gpucause/internal/target"
 )
 
-// scanner runs the iterators over tasks and their mappings.
+// scanner runs the iterators over tasks and their mappings. It may be used
+// concurrently.
 type scanner struct {
 	tasks, mappings, adopt *link.Iter
-	buffer                 []byte
 }
 
+// scanBuffer is the size of one read of an iterator.
+const scanBuffer = 1 << 15
+
 func newScanner(programs *bpf.GpucausePrograms) (*scanner, error) {
-	s := &scanner{buffer: make([]byte, 1<<16)}
+	s := &scanner{}
 	for _, it := range []struct {
 		to      **link.Iter
 		program *ebpf.Program
@@ -57,7 +60,7 @@ func (s *scanner) Close() error {
 // processes returns the pages of executable mappings of every process.
 func (s *scanner) processes() (map[event.ProcessID]uint64, error) {
 	pages := make(map[event.ProcessID]uint64)
-	err := eachEntry(s, s.tasks, func(e *bpf.GpucauseTaskEntry) {
+	err := eachEntry(s.tasks, func(e *bpf.GpucauseTaskEntry) {
 		pages[event.ProcessID{PID: event.PID(e.Tgid), Start: ktime.Time(e.StartBoottimeNs)}] = e.ExecPages
 	})
 	if err != nil {
@@ -66,10 +69,24 @@ func (s *scanner) processes() (map[event.ProcessID]uint64, error) {
 	return pages, nil
 }
 
+// find returns the identity of a process.
+func (s *scanner) find(pid event.PID) (event.ProcessID, error) {
+	pages, err := s.processes()
+	if err != nil {
+		return event.ProcessID{}, err
+	}
+	for id := range pages {
+		if id.PID == pid {
+			return id, nil
+		}
+	}
+	return event.ProcessID{}, ErrProcessGone
+}
+
 // executables hands every executable file mapping of every process to handle.
 func (s *scanner) executables(handle func(target.Mapping)) error {
 	pageBytes := uint64(os.Getpagesize()) // vm_pgoff counts pages
-	err := eachEntry(s, s.mappings, func(e *bpf.GpucauseMappingEntry) {
+	err := eachEntry(s.mappings, func(e *bpf.GpucauseMappingEntry) {
 		handle(target.Mapping{
 			PID:    event.PID(e.Tgid),
 			File:   target.FileID{Dev: e.Device, Inode: e.Inode, Generation: e.Generation},
@@ -98,7 +115,7 @@ func (s *scanner) adoptThreads() error {
 }
 
 // eachEntry runs an iterator and hands its entries to handle, one at a time.
-func eachEntry[T any](s *scanner, iter *link.Iter, handle func(*T)) error {
+func eachEntry[T any](iter *link.Iter, handle func(*T)) error {
 	reader, err := iter.Open()
 	if err != nil {
 		return err
@@ -106,17 +123,18 @@ func eachEntry[T any](s *scanner, iter *link.Iter, handle func(*T)) error {
 	defer reader.Close()
 	var entry T
 	raw := unsafe.Slice((*byte)(unsafe.Pointer(&entry)), unsafe.Sizeof(entry))
-	filled := 0 // bytes of s.buffer that hold the head of an entry
+	buffer := make([]byte, scanBuffer)
+	filled := 0 // bytes that hold the head of an entry
 	for {
-		n, err := reader.Read(s.buffer[filled:])
+		n, err := reader.Read(buffer[filled:])
 		filled += n
-		rest := s.buffer[:filled]
+		rest := buffer[:filled]
 		for len(rest) >= len(raw) {
 			copy(raw, rest)
 			rest = rest[len(raw):]
 			handle(&entry)
 		}
-		filled = copy(s.buffer, rest)
+		filled = copy(buffer, rest)
 		if err == io.EOF {
 			return nil
 		}

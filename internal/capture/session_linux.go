@@ -169,12 +169,12 @@ var ErrProcessGone = errors.New("process is gone")
 // itself, so that what it was doing while others waited for it can be told. It
 // ends with the process.
 func (s *Session) Follow(pid event.PID) error {
-	id, found := s.discovery.find(pid)
-	if !found {
-		return fmt.Errorf("following process %d: %w", pid, ErrProcessGone)
+	id, err := s.scanner.find(pid)
+	if err != nil {
+		return fmt.Errorf("following process %d: %w", pid, err)
 	}
 	process := bpf.GpucauseProcess{StartBoottimeNs: uint64(id.Start), Followed: 1}
-	err := s.objects.Processes.Update(uint32(pid), &process, ebpf.UpdateNoExist)
+	err = s.objects.Processes.Update(uint32(pid), &process, ebpf.UpdateNoExist)
 	if errors.Is(err, ebpf.ErrKeyExist) {
 		return nil
 	}

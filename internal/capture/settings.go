@@ -65,7 +65,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		SlowCall:      time.Millisecond,
 		SlowSync:      10 * time.Millisecond,
-		SlowOffCPU:    time.Millisecond,
+		SlowOffCPU:    200 * time.Microsecond,
 		Interruption:  20 * time.Microsecond,
 		KernelStacks:  true,
 		RingBytes:     4 << 20,

@@ -171,7 +171,7 @@ func (p *pipeline) tell(ctx context.Context, batch *spans.Batch, tree *timeline.
 	p.telemetry.GpucauseStallsEmitted.Add(ctx, 1)
 	p.telemetry.GpucauseChainsTruncated.Add(ctx, int64(chain.Truncated))
 	p.exemplify(calls)
-	p.follow(ctx, chain.Untraced)
+	p.follow(ctx, chain.Untraced, now)
 }
 
 func (p *pipeline) exemplify(calls []spans.Emitted) {
@@ -185,12 +185,14 @@ func (p *pipeline) exemplify(calls []spans.Emitted) {
 	}
 }
 
-func (p *pipeline) follow(ctx context.Context, untraced []causality.Untraced) {
+// follow begins to follow wakers whose story is missing, for the next time.
+func (p *pipeline) follow(ctx context.Context, untraced []causality.Untraced, now ktime.Time) {
 	for _, pid := range p.wakers.choose(untraced) {
 		if err := p.source.Follow(pid); err != nil {
 			p.telemetry.GpucauseWakersUnfollowed.Add(ctx, 1)
 			continue
 		}
+		p.timeline.Follow(event.ProcessID{PID: pid}, now)
 		p.telemetry.GpucauseWakersFollowed.Add(ctx, 1)
 	}
 }

@@ -2,6 +2,7 @@ package spans
 
 import (
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -59,12 +60,41 @@ func (w *writer) putStack(attributes pcommon.Map, o *event.OffCPU) {
 		return
 	}
 	frames := attributes.PutEmptySlice(attrStack)
+	for _, name := range w.frames(o) {
+		frames.AppendEmpty().SetStr(name)
+	}
+}
+
+// frames names the Linux kernel stack, innermost first, without the probe's own frames.
+func (w *writer) frames(o *event.OffCPU) []string {
+	var names []string
 	for _, address := range o.Stack {
 		if address == 0 {
-			return
+			break
 		}
-		frames.AppendEmpty().SetStr(w.frame(address))
+		names = append(names, w.frame(address))
 	}
+	for i := min(maxTracingFrames, len(names)) - 1; i >= 0; i-- {
+		if isTracing(names[i]) {
+			return names[i+1:]
+		}
+	}
+	return names
+}
+
+// tracingFrames begin the names of the functions between the scheduler and a
+// program at its tracepoint; there are at most maxTracingFrames of them.
+var tracingFrames = [...]string{"bpf_prog_", "bpf_trace_", "__bpf_trace_", "__traceiter_"}
+
+const maxTracingFrames = 5
+
+func isTracing(frame string) bool {
+	for _, prefix := range tracingFrames {
+		if strings.HasPrefix(frame, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *writer) frame(address uint64) string {
