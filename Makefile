@@ -90,8 +90,8 @@ test-foreign-ocb: ## Build the receiver with a builder manifest outside this rep
 	testdata/foreign-ocb/run.sh
 
 .PHONY: test-vendor-libs
-test-vendor-libs: ## Check probe sites in the real vendor libraries (downloads them)
-	testdata/vendor-libs/run.sh
+test-vendor-libs: ## Check the probes against NVIDIA's own libraries, installed or fetched (no GPU needed)
+	testdata/vendorlibs/run.sh
 
 .PHONY: test-gpu
 test-gpu: build ## Check against the real libraries on a machine with an NVIDIA GPU (root)

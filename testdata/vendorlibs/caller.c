@@ -82,10 +82,14 @@ static void tell(const char *symbol, int count, const u64 *slots, int slots_coun
 		printf("\n");                                                             \
 	} while (0)
 #define NO_SLOTS 0 /* the first element: an empty list of slots is not C */
-#define P(value) ((handle)(uintptr_t)(value))
 
-static struct driver_config driver_config = {{8, 9, 10}, {64, 2, 3}, 512, P(0x5eed0101), NULL, 0};
-static struct runtime_config runtime_config = {{11, 12, 13}, {96, 4, 5}, 640, P(0x5eed0201), NULL, 0};
+/* Each handle is an address of its own, where libraries that look into it find zeros. */
+static char zeros[1 << 20];
+#define H(value) ((handle)(zeros + (value) * 128))
+#define N(value) ((u64)(uintptr_t)H(value))
+
+static struct driver_config driver_config = {{8, 9, 10}, {64, 2, 3}, 512, H(0x101), NULL, 0};
+static struct runtime_config runtime_config = {{11, 12, 13}, {96, 4, 5}, 640, H(0x201), NULL, 0};
 static u64 out;
 
 static void call_driver(void)
@@ -94,26 +98,26 @@ static void call_driver(void)
 	CALL(1, "cuInit", (unsigned), (0), NO_SLOTS, 0);
 	CALL(23, "cuLaunchKernel",
 	     (handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, handle, handle *, handle *),
-	     (P(0x5eed0001), 3, 5, 7, 32, 11, 2, 96, P(0x5eed0002), P(0x5eed0003), P(0x5eed0004)), NO_SLOTS,
-	     0x5eed0001, 3, 5, 7, 32, 11, 2, 96, 0x5eed0002);
+	     (H(0x001), 3, 5, 7, 32, 11, 2, 96, H(0x002), H(0x003), H(0x004)), NO_SLOTS,
+	     N(0x001), 3, 5, 7, 32, 11, 2, 96, N(0x002));
 	CALL(3, "cuLaunchKernel_ptsz",
 	     (handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, handle, handle *, handle *),
-	     (P(0x5eed0011), 4, 6, 8, 33, 12, 3, 97, P(0x5eed0012), P(0x5eed0013), P(0x5eed0014)), NO_SLOTS,
-	     0x5eed0011, 4, 6, 8, 33, 12, 3, 97, 0x5eed0012);
+	     (H(0x011), 4, 6, 8, 33, 12, 3, 97, H(0x012), H(0x013), H(0x014)), NO_SLOTS,
+	     N(0x011), 4, 6, 8, 33, 12, 3, 97, N(0x012));
 	CALL(17, "cuLaunchKernelEx", (const struct driver_config *, handle, handle *, handle *),
-	     (&driver_config, P(0x5eed0021), P(0x5eed0022), P(0x5eed0023)), NO_SLOTS, config, 0x5eed0021, 0, 0, 0, 0,
-	     (u64)9 << 32 | 8, (u64)64 << 32 | 10, (u64)3 << 32 | 2, 512, 0x5eed0101);
-	CALL(19, "cuStreamSynchronize", (handle), (P(0x5eed0031)), NO_SLOTS, 0x5eed0031);
+	     (&driver_config, H(0x021), H(0x022), H(0x023)), NO_SLOTS, config, N(0x021), 0, 0, 0, 0,
+	     (u64)9 << 32 | 8, (u64)64 << 32 | 10, (u64)3 << 32 | 2, 512, N(0x101));
+	CALL(19, "cuStreamSynchronize", (handle), (H(0x031)), NO_SLOTS, N(0x031));
 	CALL(5, "cuCtxSynchronize", (void), (), NO_SLOTS);
-	CALL(7, "cuEventSynchronize", (handle), (P(0x5eed0041)), NO_SLOTS, 0x5eed0041);
-	CALL(11, "cuEventRecord", (handle, handle), (P(0x5eed0051), P(0x5eed0052)), NO_SLOTS, 0x5eed0051, 0x5eed0052);
+	CALL(7, "cuEventSynchronize", (handle), (H(0x041)), NO_SLOTS, N(0x041));
+	CALL(11, "cuEventRecord", (handle, handle), (H(0x051), H(0x052)), NO_SLOTS, N(0x051), N(0x052));
 	CALL(13, "cuMemcpyHtoDAsync_v2", (u64, const void *, size_t, handle),
-	     (0x5eed0061, P(0x5eed0062), 1009, P(0x5eed0063)), NO_SLOTS, 0x5eed0061, 0x5eed0062, 1009, 0x5eed0063);
+	     (N(0x061), H(0x062), 1009, H(0x063)), NO_SLOTS, N(0x061), N(0x062), 1009, N(0x063));
 	CALL(29, "cuMemcpyPeerAsync", (u64, handle, u64, handle, size_t, handle),
-	     (0x5eed0071, P(0x5eed0072), 0x5eed0073, P(0x5eed0074), 2003, P(0x5eed0075)), NO_SLOTS, 0x5eed0071,
-	     0x5eed0072, 0x5eed0073, 0x5eed0074, 2003, 0x5eed0075);
+	     (N(0x071), H(0x072), N(0x073), H(0x074), 2003, H(0x075)), NO_SLOTS, N(0x071),
+	     N(0x072), N(0x073), N(0x074), 2003, N(0x075));
 	CALL(31, "cuMemAlloc_v2", (u64 *, size_t), (&out, 4099), NO_SLOTS, result, 4099);
-	CALL(2, "cuMemFree_v2", (u64), (0x5eed0081), NO_SLOTS, 0x5eed0081);
+	CALL(2, "cuMemFree_v2", (u64), (N(0x081)), NO_SLOTS, N(0x081));
 }
 
 static void call_runtime(void)
@@ -121,28 +125,28 @@ static void call_runtime(void)
 	const u64 config = (u64)(uintptr_t)&runtime_config, result = (u64)(uintptr_t)&out;
 	const struct dim3 grid = {14, 15, 16}, block = {128, 6, 7};
 	CALL(37, "cudaLaunchKernel", (const void *, struct dim3, struct dim3, handle *, size_t, handle),
-	     (P(0x5eed1001), grid, block, P(0x5eed1002), 704, P(0x5eed1003)), NO_SLOTS, 0x5eed1001, (u64)15 << 32 | 14,
-	     16, (u64)6 << 32 | 128, 7, 0x5eed1002, 704, 0x5eed1003);
+	     (H(0x001), grid, block, H(0x002), 704, H(0x003)), NO_SLOTS, N(0x001), (u64)15 << 32 | 14,
+	     16, (u64)6 << 32 | 128, 7, N(0x002), 704, N(0x003));
 	CALL(3, "cudaLaunchKernel_ptsz", (const void *, struct dim3, struct dim3, handle *, size_t, handle),
-	     (P(0x5eed1011), block, grid, P(0x5eed1012), 705, P(0x5eed1013)), NO_SLOTS, 0x5eed1011, (u64)6 << 32 | 128,
-	     7, (u64)15 << 32 | 14, 16, 0x5eed1012, 705, 0x5eed1013);
+	     (H(0x011), block, grid, H(0x012), 705, H(0x013)), NO_SLOTS, N(0x011), (u64)6 << 32 | 128,
+	     7, (u64)15 << 32 | 14, 16, N(0x012), 705, N(0x013));
 	CALL(5, "cudaLaunchKernelExC", (const struct runtime_config *, const void *, handle *),
-	     (&runtime_config, P(0x5eed1021), P(0x5eed1022)), NO_SLOTS, config, 0x5eed1021, 0, 0, 0, 0,
-	     (u64)12 << 32 | 11, (u64)96 << 32 | 13, (u64)5 << 32 | 4, 640, 0x5eed0201);
-	CALL(41, "cudaStreamSynchronize", (handle), (P(0x5eed1031)), NO_SLOTS, 0x5eed1031);
+	     (&runtime_config, H(0x021), H(0x022)), NO_SLOTS, config, N(0x021), 0, 0, 0, 0,
+	     (u64)12 << 32 | 11, (u64)96 << 32 | 13, (u64)5 << 32 | 4, 640, N(0x201));
+	CALL(41, "cudaStreamSynchronize", (handle), (H(0x031)), NO_SLOTS, N(0x031));
 	CALL(7, "cudaDeviceSynchronize", (void), (), NO_SLOTS);
-	CALL(11, "cudaEventRecord", (handle, handle), (P(0x5eed1041), P(0x5eed1042)), NO_SLOTS, 0x5eed1041, 0x5eed1042);
-	CALL(13, "cudaMemcpy", (void *, const void *, size_t, int), (P(0x5eed1051), P(0x5eed1052), 3001, 1), NO_SLOTS,
-	     0x5eed1051, 0x5eed1052, 3001, 1);
+	CALL(11, "cudaEventRecord", (handle, handle), (H(0x041), H(0x042)), NO_SLOTS, N(0x041), N(0x042));
+	CALL(13, "cudaMemcpy", (void *, const void *, size_t, int), (H(0x051), H(0x052), 3001, 1), NO_SLOTS,
+	     N(0x051), N(0x052), 3001, 1);
 	CALL(17, "cudaMemcpyAsync", (void *, const void *, size_t, int, handle),
-	     (P(0x5eed1061), P(0x5eed1062), 3011, 2, P(0x5eed1063)), NO_SLOTS, 0x5eed1061, 0x5eed1062, 3011, 2, 0x5eed1063);
+	     (H(0x061), H(0x062), 3011, 2, H(0x063)), NO_SLOTS, N(0x061), N(0x062), 3011, 2, N(0x063));
 	CALL(2, "cudaMemcpy2DAsync", (void *, size_t, const void *, size_t, size_t, size_t, int, handle),
-	     (P(0x5eed1071), 64, P(0x5eed1072), 65, 66, 67, 3, P(0x5eed1073)), NO_SLOTS, 0x5eed1071, 64, 0x5eed1072, 65,
-	     66, 67, 3, 0x5eed1073);
-	CALL(19, "cudaMemsetAsync", (void *, int, size_t, handle), (P(0x5eed1081), 8, 5003, P(0x5eed1082)), NO_SLOTS,
-	     0x5eed1081, 8, 5003, 0x5eed1082);
+	     (H(0x071), 64, H(0x072), 65, 66, 67, 3, H(0x073)), NO_SLOTS, N(0x071), 64, N(0x072), 65,
+	     66, 67, 3, N(0x073));
+	CALL(19, "cudaMemsetAsync", (void *, int, size_t, handle), (H(0x081), 8, 5003, H(0x082)), NO_SLOTS,
+	     N(0x081), 8, 5003, N(0x082));
 	CALL(23, "cudaMalloc", (void **, size_t), ((void **)&out, 7001), NO_SLOTS, result, 7001);
-	CALL(3, "cudaFree", (void *), (P(0x5eed1091)), NO_SLOTS, 0x5eed1091);
+	CALL(3, "cudaFree", (void *), (H(0x091)), NO_SLOTS, N(0x091));
 	CALL(29, "cudaSetDevice", (int), (77), NO_SLOTS, 77);
 }
 
