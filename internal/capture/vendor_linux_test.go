@@ -350,7 +350,7 @@ func names(paths []string) string {
 
 func (r *recorder) assertVendorCalls(t *testing.T, calls map[string]vendorCalls) {
 	t.Helper()
-	seen, outermost := 0, 0
+	seen, functions, outermost := 0, 0, 0
 	for symbol, made := range calls {
 		p, traced := probe.Find(symbol)
 		if !traced {
@@ -366,6 +366,7 @@ func (r *recorder) assertVendorCalls(t *testing.T, calls map[string]vendorCalls)
 		}
 		assert.Equal(t, made.results, results, "%s: results of all calls, in order", symbol)
 		seen += len(results)
+		functions++
 	}
 	counted := uint64(0)
 	for _, n := range r.counts() {
@@ -378,12 +379,9 @@ func (r *recorder) assertVendorCalls(t *testing.T, calls map[string]vendorCalls)
 	}
 	assert.Equal(t, seen, outermost, "and no others")
 	assert.Equal(t, uint64(len(r.calls)), counted, "counters and records agree")
-	report := r.session.Report()
-	assert.Zero(t, report.UnmatchedReturns)
-	assert.Zero(t, report.AbandonedCalls)
-	assert.Zero(t, report.UserReadFaults)
-	assert.Zero(t, report.Dropped[event.KindCall])
-	t.Logf("CALLS %d made and seen with their arguments and results; %d more inside them", seen, len(r.calls)-seen)
+	// Its other counters are of the whole machine, where others may use CUDA meanwhile.
+	assert.Zero(t, r.session.Report().Malformed)
+	t.Logf("CALLS %d of %d functions made and seen with their arguments and results; %d more inside them", seen, functions, len(r.calls)-seen)
 }
 
 func assertVendorSlots(t *testing.T, p probe.Probe, want []uint64, got [probe.MaxSlots]uint64) {

@@ -28,7 +28,7 @@ main() {
 	cat <<-TEXT
 
 		${faint}Kept in $session: traces.jsonl, metrics.jsonl (OTLP, one message per line), collector.log
-		More of it: $tracetree --file $session/traces.jsonl --by off-cpu --top 5 --stacks${plain}
+		More of it: ${tracetree#"$PWD"/} --file $session/traces.jsonl --by off-cpu --top 5 --stacks${plain}
 	TEXT
 }
 

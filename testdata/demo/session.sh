@@ -28,7 +28,7 @@ fail() {
 	printf '\n%s%s%s\n' "$red" "$1" "$plain" >&2
 	if [[ -n ${2:-} && -s $2 ]]; then
 		printf '\nThe end of %s:\n' "$2" >&2
-		tail -n 20 "$2" | cut -c1-300 | sed 's/^/  /' >&2
+		tail -n 20 "$2" | sed -E 's/\{"resource": \{[^}]*\}(, )?/{/; s/^/  /' | cut -c1-240 >&2
 	fi
 	exit 1
 }
@@ -135,9 +135,11 @@ run_engine() {
 	engine_pid=
 }
 
+# stop_collector lets it finish what it has; 15 s are three times what it may take.
 stop_collector() {
 	local status=0
-	kill -INT "$collector_pid"
+	kill -INT "$collector_pid" 2>/dev/null || true
+	wait_for_end "$collector_pid" 15 || fail "The Collector did not stop within 15 s." "$session/collector.log"
 	wait "$collector_pid" || status=$?
 	collector_pid=
 	[[ $status == 0 ]] || fail "The Collector ended with status $status." "$session/collector.log"
@@ -157,16 +159,20 @@ start_jaeger() {
 	step jaeger "ready at $jaeger"
 }
 
+# wait_for_end PID SECONDS is false when a process of the group PID is still there then.
+wait_for_end() {
+	local deadline=$((SECONDS + $2))
+	while kill -0 -- "-$1" 2>/dev/null; do
+		[[ $SECONDS -lt $deadline ]] || return 1
+		sleep 0.1
+	done
+}
+
 # end PID stops a process group that we started, gently at first.
 end() {
 	[[ -n $1 ]] || return 0
-	local attempt
 	kill -TERM -- "-$1" 2>/dev/null || return 0
-	for attempt in {1..100}; do
-		kill -0 -- "-$1" 2>/dev/null || return 0
-		[[ $attempt -lt 100 ]] || kill -KILL -- "-$1" 2>/dev/null || true
-		sleep 0.1
-	done
+	wait_for_end "$1" 10 || kill -KILL -- "-$1" 2>/dev/null || true
 }
 
 close_session() {
