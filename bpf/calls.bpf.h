@@ -173,33 +173,35 @@ static __noinline int emit_call(struct caller *caller, struct frame *f, u64 pare
 }
 
 /*
- * Abandons the open calls at or below the stack pointer: their frames are gone
- * (longjmp, an exception). With sp = ~0, all of them. The outermost is told.
+ * Abandons the open calls at or below the stack pointer: their frames are gone.
+ * The call was jumped out of (longjmp, an exception), or its return was not seen:
+ * which, and when, is not known, so it is counted and not told.
  */
 static __noinline int abandon(struct caller *caller, u64 sp)
 {
-	struct frame *last = NULL;
-	u64 last_parent = 0;
-
 	if (!caller)
 		return 0;
 	for (int i = 0; i < MAX_DEPTH; i++) {
 		u32 depth = caller->depth;
-		struct frame *f;
 
-		if (!depth || depth > MAX_DEPTH)
+		if (!depth || caller->frames[(depth - 1) & (MAX_DEPTH - 1)].sp > sp)
 			break;
-		f = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
-		if (f->sp > sp)
-			break;
-		last = f;
-		last_parent = depth > 1 ? caller->frames[(depth - 2) & (MAX_DEPTH - 1)].id : 0;
 		caller->depth = depth - 1;
 		count(counter_abandoned_call);
 	}
-	if (last)
-		emit_call(caller, last, last_parent, bpf_ktime_get_ns(), OUTCOME(last->notable | notable_abandoned, 0));
 	return 0;
+}
+
+/* Ends the open calls of a thread that ends: they never return. The outermost is told. */
+static __noinline int abandon_all(struct caller *caller)
+{
+	struct frame *outermost;
+
+	if (!caller || !caller->depth)
+		return 0;
+	outermost = &caller->frames[0];
+	emit_call(caller, outermost, 0, bpf_ktime_get_ns(), OUTCOME(outermost->notable | notable_abandoned, 0));
+	return abandon(caller, ~0ULL);
 }
 
 /* Arguments on the stack, and what a pointer argument points to. */
@@ -536,7 +538,7 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 /* Marks what the current thread counted in as dead; user space folds and frees it. */
 static __always_inline void release_caller(struct caller *caller)
 {
-	abandon(caller, ~0ULL);
+	abandon_all(caller);
 	for (u32 i = 0; i < MAX_PROBES; i++) {
 		u32 slot = caller->series[i];
 		struct call_series *s;

@@ -46,10 +46,10 @@ func copyStack(t *testing.T, to string) {
 }
 
 // runIn runs a script with the workload of another folder.
-func (r *recorder) runIn(folder, program, script string, args ...string) *truth {
+func (r *recorder) runIn(folder, program, script string) *truth {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "truth")
-	cmd := exec.Command(filepath.Join(folder, program), append([]string{"-", "--truth=" + file}, args...)...)
+	cmd := exec.Command(filepath.Join(folder, program), "-", "--truth="+file)
 	cmd.Stdin = strings.NewReader(script)
 	cmd.Stderr = os.Stderr
 	require.NoError(r.t, cmd.Start())

@@ -132,21 +132,16 @@ func (r *recorder) follow(cmd *exec.Cmd) {
 	}
 }
 
-// run runs a workload script under the session and returns its truth.
-func (r *recorder) run(script string, args ...string) *truth {
+// run runs a workload script, a file of testdata or its text, under the session
+// and returns its truth.
+func (r *recorder) run(script string) *truth {
 	r.t.Helper()
+	file, source := filepath.Join(r.t.TempDir(), "truth"), "-"
 	if !strings.Contains(script, "\n") {
-		script = filepath.Join("../../testdata/scenarios/workloads", script)
-		return r.runCommand(append([]string{script}, args...), "")
+		source = filepath.Join("../../testdata/scenarios/workloads", script)
 	}
-	return r.runCommand(append([]string{"-"}, args...), script)
-}
-
-func (r *recorder) runCommand(args []string, stdin string) *truth {
-	r.t.Helper()
-	file := filepath.Join(r.t.TempDir(), "truth")
-	cmd := workload(r.t, append(args, "--truth="+file)...)
-	cmd.Stdin = strings.NewReader(stdin)
+	cmd := workload(r.t, source, "--truth="+file)
+	cmd.Stdin = strings.NewReader(script)
 	require.NoError(r.t, cmd.Start())
 	r.follow(cmd)
 	tr := readTruth(r.t, file)
@@ -183,17 +178,6 @@ func (r *recorder) callsOf(symbol string) []event.Call {
 	for _, c := range r.calls {
 		if probe.Get(c.Probe).Symbol == symbol {
 			found = append(found, c)
-		}
-	}
-	return found
-}
-
-// inside lists the off-CPU records of a thread inside a call.
-func (r *recorder) inside(c event.Call) []event.OffCPU {
-	var found []event.OffCPU
-	for _, o := range r.offCPU {
-		if o.Task.Thread == c.Task.Thread && o.Start >= c.Start && o.End <= c.End {
-			found = append(found, o)
 		}
 	}
 	return found

@@ -21,7 +21,7 @@ func probeRows() [256]bpf.GpucauseProbeRow {
 			Known:         1,
 			Layer:         uint8(p.Layer),
 			ClassId:       uint8(p.Class),
-			Blocking:      flag(blocks(&p)),
+			Blocking:      flags[blocks(&p)],
 			Slots:         p.Slots,
 			DerefSlot:     p.DerefSlot,
 			DerefWords:    p.DerefWords,
@@ -30,7 +30,7 @@ func probeRows() [256]bpf.GpucauseProbeRow {
 			SizeSlot2:     p.SizeSlot2,
 			KindSlot:      p.KindSlot,
 			Kind:          uint8(p.Kind),
-			CountsBytes:   flag(p.CountsBytes),
+			CountsBytes:   flags[p.CountsBytes],
 			AllocatesSlot: p.AllocatesSlot,
 			FreesSlot:     p.FreesSlot,
 			NameOutSlot:   p.NameOutSlot,
@@ -41,12 +41,8 @@ func probeRows() [256]bpf.GpucauseProbeRow {
 	return rows
 }
 
-func flag(b bool) uint8 {
-	if b {
-		return 1
-	}
-	return 0
-}
+// flags are C's truth values.
+var flags = map[bool]uint8{true: 1}
 
 // blocks reports whether waiting is the call's job, so that an off-CPU interval
 // inside interrupts nothing: syncs, and copies that return when they are done.

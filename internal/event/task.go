@@ -6,12 +6,11 @@ import (
 	"github.com/gpucause/gpucause/internal/ktime"
 )
 
-// PID is a process id (tgid) and TID a thread id, both as the initial PID
-// namespace numbers them.
-type (
-	PID uint32
-	TID uint32
-)
+// PID is a process id (tgid), as the initial PID namespace numbers it.
+type PID uint32
+
+// TID is a thread id, as the initial PID namespace numbers it.
+type TID uint32
 
 // Thread names one thread of the host. Both numbers are reused by the Linux
 // kernel after exit; a thread's records are ordered, and ThreadExited and

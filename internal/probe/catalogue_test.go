@@ -181,7 +181,7 @@ func TestArgValue(t *testing.T) {
 	assert.EqualValues(t, 0x55667788, Arg{Bits: 32}.Value(&slots))
 	assert.EqualValues(t, 0x11223344, Arg{Bits: 32, Shift: 32}.Value(&slots))
 	assert.EqualValues(t, 0x1122334455667788, Arg{Bits: 64}.Value(&slots))
-	assert.EqualValues(t, ^uint64(0), Arg{Slot: 11, Bits: 64}.Value(&slots))
+	assert.Equal(t, ^uint64(0), Arg{Slot: 11, Bits: 64}.Value(&slots))
 	assert.Zero(t, Arg{Slot: NoSlot, Bits: 64}.Value(&slots))
 }
 

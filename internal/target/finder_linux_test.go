@@ -147,7 +147,7 @@ func TestExamineThroughRoot(t *testing.T) {
 }
 
 func TestExamineRefusesOtherFiles(t *testing.T) {
-	place := func(t *testing.T, procRoot string) string {
+	place := func(_ *testing.T, procRoot string) string {
 		return filepath.Join(procRoot, "42/root/lib/libcuda.so.1")
 	}
 	tests := map[string]struct {

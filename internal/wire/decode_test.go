@@ -93,7 +93,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(raw(callRecord()))
 	f.Add([]byte{2, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		var r event.Record
 		if Decode(b, &r) == nil {
 			_ = r.FunctionName.Name()

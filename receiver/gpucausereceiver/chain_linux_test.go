@@ -134,11 +134,11 @@ func sum(spans []ptrace.Span, kind, reason string) time.Duration {
 	return total
 }
 
-// longest returns the longest root of a name.
-func (s *story) longest(name string) ptrace.Span {
+// launch returns the longest launch that is a trace of its own.
+func (s *story) launch() ptrace.Span {
 	s.t.Helper()
-	roots := slices.DeleteFunc(slices.Clone(s.roots), func(span ptrace.Span) bool { return span.Name() != name })
-	require.NotEmpty(s.t, roots, "no trace of %s", name)
+	roots := slices.DeleteFunc(slices.Clone(s.roots), func(span ptrace.Span) bool { return span.Name() != "cudaLaunchKernel" })
+	require.NotEmpty(s.t, roots, "no trace of a launch")
 	return slices.MaxFunc(roots, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
 }
 
@@ -166,7 +166,7 @@ cudaLaunchKernel func=gemm
 join
 remove /var/tmp/gpucause-chain-test
 `)
-	launch, truth := s.longest("cudaLaunchKernel"), s.injected("lock")
+	launch, truth := s.launch(), s.injected("lock")
 	waits := s.waitsUnder(launch)
 	// Until the wakeup it is blocked; then it may wait for a CPU, which the workload counts as the lock, too.
 	offCPU := sum(waits, "blocked", "futex") + sum(waits, "runnable", "run_queue")
@@ -217,7 +217,7 @@ join
 		}
 	}
 	assert.Contains(t, stories, "feeder blocked: sleep")
-	launch, truth := s.longest("cudaLaunchKernel"), s.injected("poll")
+	launch, truth := s.launch(), s.injected("poll")
 	waits := s.waitsUnder(launch)
 	assert.InDelta(t, truth.Duration, sum(waits, "blocked", "poll")+sum(waits, "runnable", "run_queue"), float64(tolerance))
 }
@@ -234,7 +234,7 @@ repeat 5 {
   cudaLaunchKernel func=gemm
 }
 `)
-	launch := s.longest("cudaLaunchKernel")
+	launch := s.launch()
 	waits := s.waitsUnder(launch)
 	preempted := sum(waits, "runnable", "preempted")
 	assert.Greater(t, preempted, 14*time.Millisecond)
@@ -257,7 +257,7 @@ inside cuLaunchKernel { spin 40ms }
 cudaLaunchKernel func=gemm
 join
 `)
-	launch := s.longest("cudaLaunchKernel")
+	launch := s.launch()
 	assert.Greater(t, length(launch), 40*time.Millisecond)
 	for _, wait := range s.waitsUnder(launch) {
 		assert.Equal(t, attr(launch, "thread.id"), attr(wait, "thread.id"))

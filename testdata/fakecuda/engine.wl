@@ -58,8 +58,8 @@ process VLLM::EngineCore {
       sleep 480ms
       lock kv-cache
       loop 12ms {
-        write-file $dir/fakecuda-engine.kv 256k fsync
-        read-file $dir/fakecuda-engine.kv 1m direct
+        write-file $dir/fakecuda-engine.kv 4m fsync
+        read-file $dir/fakecuda-engine.kv 8m direct chunk=4m
       }
       unlock kv-cache
     }

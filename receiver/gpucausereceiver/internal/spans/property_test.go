@@ -50,7 +50,7 @@ func wakersIntervals(i *causality.Interval) int {
 	for _, child := range i.Children {
 		n += wakersIntervals(child)
 		if i.Call == nil || child.Task().Thread != i.Task().Thread {
-			n += 1
+			n++
 		}
 	}
 	return n
