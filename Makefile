@@ -70,7 +70,12 @@ test-kernel:
 endif
 
 .PHONY: bench
-bench: ## Measure the pure code, and as root the cost of a probe
+bench: fakecuda ## Measure what probes cost a call and a context switch (root), and the pure code
+ifneq ($(IS_ROOT),)
+	GPUCAUSE_BENCH=1 $(GO) test -count=1 -v -run TestCost ./internal/capture | grep -v -e '^=== ' -e INFO
+else
+	@echo "SKIPPED: the cost of probes needs root: sudo make bench"
+endif
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: demo
