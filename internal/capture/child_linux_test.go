@@ -73,7 +73,7 @@ func startChild(t *testing.T, settings childSettings, change func(*exec.Cmd)) *c
 	// Not by its path, which other accounts may not reach.
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestChild$")
 	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
-	cmd.Stderr = os.Stderr
+	cmd.Stdout, cmd.Stderr = childOutput(t)
 	cmd.ExtraFiles = []*os.File{write}
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -88,11 +88,26 @@ func startChild(t *testing.T, settings childSettings, change func(*exec.Cmd)) *c
 	return c
 }
 
-// as runs a command under an account, with exactly these capabilities.
-func as(account uint32, capabilities []uintptr) func(*exec.Cmd) {
+// childOutput is a file, told if the test fails. Not our own output: a child that
+// is still detaching keeps it open.
+func childOutput(t *testing.T) (stdout, stderr *os.File) {
+	t.Helper()
+	file, err := os.CreateTemp(t.TempDir(), "output")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = file.Close()
+		if output, err := os.ReadFile(file.Name()); err == nil && t.Failed() {
+			t.Logf("the child said: %s", output)
+		}
+	})
+	return file, file
+}
+
+// asNobody runs a command under an account without rights, with exactly these capabilities.
+func asNobody(capabilities []uintptr) func(*exec.Cmd) {
 	return func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Credential:  &syscall.Credential{Uid: account, Gid: account},
+			Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
 			AmbientCaps: capabilities,
 		}
 	}
@@ -109,12 +124,20 @@ func wrap(cmd *exec.Cmd, words ...string) {
 	cmd.Args = append(append(outer.Args, own), cmd.Args[1:]...)
 }
 
-// finish ends the child and returns what its session has told.
-func (c *child) finish() childResult {
+// result ends the session and returns what it has told. The child may live on:
+// the Linux kernel takes long to detach many perf uprobes.
+func (c *child) result() childResult {
 	c.t.Helper()
 	require.NoError(c.t, c.stdin.Close())
 	var result childResult
 	require.NoError(c.t, c.results.Decode(&result))
+	return result
+}
+
+// finish ends the child, too.
+func (c *child) finish() childResult {
+	c.t.Helper()
+	result := c.result()
 	require.NoError(c.t, c.cmd.Wait())
 	return result
 }

@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -20,6 +21,10 @@ var minKernel = kernelVersion{5, 15}
 // multiKernel is the first Linux version with uprobe-multi links.
 var multiKernel = kernelVersion{6, 6}
 
+// errRefused says that something above the Linux kernel's own rules, a seccomp
+// filter above all, refuses a system call.
+var errRefused = errors.New("a system call is refused")
+
 type kernelVersion struct{ major, minor int }
 
 func (v kernelVersion) before(w kernelVersion) bool {
@@ -36,6 +41,8 @@ type machine struct {
 	pidNamespace uint64 // inode
 	uprobePMU    bool   // perf uprobes need no tracefs
 	tracefs      bool
+	refusesBPF   bool // the system call does not reach the Linux kernel
+	refusesPerf  bool
 }
 
 // inspect reads what the machine offers; procRoot is "/proc".
@@ -59,7 +66,17 @@ func inspect(procRoot string) (machine, error) {
 	m.btf = exists("/sys/kernel/btf/vmlinux")
 	m.uprobePMU = exists("/sys/bus/event_source/devices/uprobe/type")
 	m.tracefs = exists("/sys/kernel/tracing/uprobe_events") || exists("/sys/kernel/debug/tracing/uprobe_events")
+	m.refusesBPF = refused(unix.SYS_BPF)
+	m.refusesPerf = refused(unix.SYS_PERF_EVENT_OPEN)
 	return m, nil
+}
+
+// refused reports whether a system call is refused to one who may make it. Its
+// arguments are invalid, and the Linux kernel itself would say that.
+func refused(call uintptr) bool {
+	const noSuchCommand, noPointer = 1 << 16, 0
+	_, _, errno := unix.Syscall6(call, noSuchCommand, noPointer, 0, 0, noPointer, 0)
+	return errno == unix.EPERM || errno == unix.EACCES || errno == unix.ENOSYS
 }
 
 func exists(path string) bool {
@@ -102,6 +119,9 @@ func (m machine) check(mechanism Mechanism) error {
 	if err := m.checkCapabilities(mechanism); err != nil {
 		return err
 	}
+	if err := m.checkSystemCalls(mechanism); err != nil {
+		return err
+	}
 	if m.usesPerf(mechanism) && !m.uprobePMU && !m.tracefs {
 		return fmt.Errorf("%w: perf uprobes need it on this kernel; run: mount -t tracefs tracefs /sys/kernel/tracing", ErrTracefs)
 	}
@@ -128,6 +148,21 @@ func (m machine) checkCapabilities(mechanism Mechanism) error {
 		return missingCapability("CAP_SYS_PTRACE", "opening the libraries that other processes map requires it")
 	}
 	return nil
+}
+
+// checkSystemCalls is for one who has the capabilities: without, a refusal is the Linux kernel's own.
+func (m machine) checkSystemCalls(mechanism Mechanism) error {
+	switch {
+	case m.refusesBPF:
+		return refusedCall("bpf")
+	case m.usesPerf(mechanism) && m.refusesPerf:
+		return refusedCall("perf_event_open")
+	}
+	return nil
+}
+
+func refusedCall(name string) error {
+	return fmt.Errorf("%w: %s, most likely by a seccomp filter; allow it in the container's seccomp profile (seccompProfile in Kubernetes, --security-opt seccomp= in Docker) or in SystemCallFilter= (systemd)", errRefused, name)
 }
 
 func missingCapability(name, why string) error {

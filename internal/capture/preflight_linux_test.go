@@ -38,6 +38,12 @@ func TestCheck(t *testing.T) {
 		{name: "old", machine: capable(least...), change: func(m *machine) { m.kernel = kernelVersion{5, 14} }, err: ErrKernelOld, text: "5.15"},
 		{name: "no BTF", machine: capable(least...), change: func(m *machine) { m.btf = false }, err: ErrNoBTF, text: "CONFIG_DEBUG_INFO_BTF"},
 		{name: "container", machine: capable(least...), change: func(m *machine) { m.pidNamespace++ }, err: ErrPIDNamespace, text: "hostPID"},
+		{name: "seccomp", machine: capable(least...), change: func(m *machine) { m.refusesBPF = true }, err: errRefused, text: "seccomp"},
+		{name: "no perf needed", machine: capable(least...), change: func(m *machine) { m.refusesPerf = true }},
+		{
+			name: "perf refused", mechanism: MechanismPerf, machine: capable(unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE),
+			change: func(m *machine) { m.refusesPerf = true }, err: errRefused, text: "perf_event_open",
+		},
 		{
 			name: "no tracefs", mechanism: MechanismPerf, machine: capable(unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE),
 			change: func(m *machine) { m.uprobePMU, m.tracefs = false, false }, err: ErrTracefs, text: "mount -t tracefs",

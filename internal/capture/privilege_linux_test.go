@@ -34,7 +34,7 @@ var (
 func publicStack(t *testing.T) string {
 	t.Helper()
 	requireKernel(t)
-	folder, err := os.MkdirTemp("", "gpucause-public")
+	folder, err := os.MkdirTemp("", "gpucause-public") //nolint:usetesting // TempDir is closed to other accounts
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	require.NoError(t, os.Chmod(folder, 0o755)) //nolint:gosec // read by another account
@@ -84,10 +84,10 @@ func TestLeastPrivilege(t *testing.T) {
 	} {
 		t.Run(tt.mechanism.String(), func(t *testing.T) {
 			stack := startStack(t, publicStack(t), someCalls)
-			child := startChild(t, childSettings{Mechanism: tt.mechanism}, as(nobody, tt.capabilities))
+			child := startChild(t, childSettings{Mechanism: tt.mechanism}, asNobody(tt.capabilities))
 			require.Empty(t, child.opened.Error)
 			tr := stack.finish()
-			assert.Equal(t, tr.counts, child.finish().of(tr))
+			assert.Equal(t, tr.counts, child.result().of(tr))
 		})
 	}
 }
@@ -101,7 +101,7 @@ func TestPrivilegeForReplacedLibraries(t *testing.T) {
 			for _, library := range []string{"libcuda.so.1", "libcudart.so.12"} {
 				require.NoError(t, os.Remove(filepath.Join(folder, library)))
 			}
-			child := startChild(t, childSettings{}, as(nobody, append(extra, leastCapabilities...)))
+			child := startChild(t, childSettings{}, asNobody(append(extra, leastCapabilities...)))
 			require.Empty(t, child.opened.Error)
 			tr := stack.finish()
 			result := child.finish()
@@ -130,7 +130,7 @@ func TestMissingCapabilityIsNamed(t *testing.T) {
 		{"CAP_BPF", MechanismAuto, nil},
 	} {
 		t.Run(tt.missing, func(t *testing.T) {
-			child := startChild(t, childSettings{Mechanism: tt.mechanism}, as(nobody, tt.has))
+			child := startChild(t, childSettings{Mechanism: tt.mechanism}, asNobody(tt.has))
 			assert.Equal(t, ErrCapability.Error(), child.opened.Is)
 			assert.Contains(t, child.opened.Error, tt.missing)
 		})
@@ -163,7 +163,7 @@ func TestChildPIDNamespace(t *testing.T) {
 // default, Open names it.
 func TestRefusedSystemCall(t *testing.T) {
 	requireKernel(t)
-	child := startChild(t, childSettings{DenyBPF: true}, as(nobody, leastCapabilities))
+	child := startChild(t, childSettings{DenyBPF: true}, asNobody(leastCapabilities))
 	assert.Contains(t, child.opened.Error, "bpf")
 	assert.Contains(t, child.opened.Error, "seccomp")
 }

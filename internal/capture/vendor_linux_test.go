@@ -333,8 +333,8 @@ func (v vendorLibraries) pairs() [][]string {
 		if len(v.runtime) == 0 {
 			pairs = append(pairs, []string{driver})
 		}
-		for _, runtime := range v.runtime {
-			pairs = append(pairs, []string{driver, runtime})
+		for _, library := range v.runtime {
+			pairs = append(pairs, []string{driver, library})
 		}
 	}
 	return pairs
