@@ -66,16 +66,16 @@ func inspect(procRoot string) (machine, error) {
 	m.btf = exists("/sys/kernel/btf/vmlinux")
 	m.uprobePMU = exists("/sys/bus/event_source/devices/uprobe/type")
 	m.tracefs = exists("/sys/kernel/tracing/uprobe_events") || exists("/sys/kernel/debug/tracing/uprobe_events")
-	m.refusesBPF = refused(unix.SYS_BPF)
-	m.refusesPerf = refused(unix.SYS_PERF_EVENT_OPEN)
+	// The arguments are invalid, and the Linux kernel itself would say that.
+	const noSuchCommand, noAttributes = 1 << 16, 0
+	m.refusesBPF = refused(unix.SYS_BPF, noSuchCommand)
+	m.refusesPerf = refused(unix.SYS_PERF_EVENT_OPEN, noAttributes)
 	return m, nil
 }
 
-// refused reports whether a system call is refused to one who may make it. Its
-// arguments are invalid, and the Linux kernel itself would say that.
-func refused(call uintptr) bool {
-	const noSuchCommand, noPointer = 1 << 16, 0
-	_, _, errno := unix.Syscall6(call, noSuchCommand, noPointer, 0, 0, noPointer, 0)
+// refused makes a system call and reports whether it is refused as such.
+func refused(call, argument uintptr) bool {
+	_, _, errno := unix.Syscall6(call, argument, 0, 0, 0, 0, 0)
 	return errno == unix.EPERM || errno == unix.EACCES || errno == unix.ENOSYS
 }
 
