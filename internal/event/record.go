@@ -17,6 +17,7 @@ const (
 	KindOffCPU
 	KindProcess
 	KindFunctionName
+	KindCycle
 	Kinds // how many there are
 )
 
@@ -28,6 +29,7 @@ type Record struct {
 	OffCPU       OffCPU
 	Process      ProcessChange
 	FunctionName FunctionName
+	Cycle        Cycle
 }
 
 // Notable is the set of reasons for which a call became a record.

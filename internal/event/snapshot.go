@@ -41,6 +41,7 @@ type Snapshot struct {
 	Errors []ErrorSample
 	OffCPU []OffCPUSample
 	Memory []MemorySample
+	Ledger []LedgerSample // of dispatchers: threads that have launched
 }
 
 // CallSample counts the calls of one function by one thread. A call nested in
