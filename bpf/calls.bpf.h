@@ -3,7 +3,7 @@
 #ifndef GPUCAUSE_CALLS_BPF_H
 #define GPUCAUSE_CALLS_BPF_H
 
-#include "state.bpf.h"
+#include "ledger.bpf.h"
 
 #define COOKIE_ENTRY_ONLY (1ULL << 16)
 
@@ -86,6 +86,7 @@ static __noinline int adopt_caller(void)
 		t->followed = 0;
 		t->is_caller = 1;
 	}
+	caller->stats = t->stats;
 	return 1;
 }
 
@@ -364,6 +365,54 @@ static __noinline int emit_function_name(struct caller *caller, u64 out, u64 nam
 	return 0;
 }
 
+/* The call is open: the ledger moves, and a first launch makes the thread a dispatcher. */
+static __noinline int enter_ledger(struct caller *caller, struct frame *f)
+{
+	struct thread_stats *stats;
+
+	if (!caller || !f)
+		return 0;
+	stats = own_stats(caller->stats);
+	if (!stats)
+		return 0;
+	ledger_call(&stats->ledger, f->state, f->start_ns);
+	if (!caller->cycle_start_ns && f->state == ledger_launch)
+		begin_cycle(caller);
+	return 0;
+}
+
+/* The call is closed: the ledger moves, and the cycle may end. outcome is OUTCOME. */
+static __noinline int leave_ledger(struct caller *caller, struct frame *f, u64 now, u64 outcome)
+{
+	const volatile struct probe_row *row;
+	struct thread_stats *stats;
+	u32 notable = outcome >> 32;
+	u32 depth;
+
+	if (!caller || !f)
+		return 0;
+	stats = own_stats(caller->stats);
+	if (!stats)
+		return 0;
+	ledger_call(&stats->ledger, ledger_on_cpu(caller), now);
+	if (!caller->cycle_start_ns)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	if (row->ledger_state == ledger_launch && !within(f->classes, row->class_id)) {
+		caller->cycle_launches++;
+		if (notable & notable_first_launch)
+			caller->cycle_first_launches++;
+	}
+	depth = caller->depth;
+	if ((notable & notable_failed) && !depth)
+		caller->cycle_failed++;
+	if (row->blocking && (!depth || !caller->frames[(depth - 1) & (MAX_DEPTH - 1)].blocking))
+		end_cycle(caller, CYCLE_ENDS(f->probe, cycle_end_sync));
+	else if (now - caller->cycle_start_ns > max_cycle_ns && now > caller->cycle_start_ns)
+		end_cycle(caller, CYCLE_ENDS(0, cycle_end_too_long));
+	return 0;
+}
+
 static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 {
 	struct caller *caller = caller_of_current();
@@ -396,12 +445,15 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 	f = &caller->frames[depth & (MAX_DEPTH - 1)];
 	f->layers = 0;
 	f->classes = 0;
+	f->blocking = row->blocking;
+	f->state = row->ledger_state;
 	if (depth) {
 		const struct frame *parent = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
 		const volatile struct probe_row *of = &probe_rows[parent->probe & (MAX_PROBES - 1)];
 
 		f->layers = parent->layers | (1 << (of->layer & 7));
 		f->classes = parent->classes | (1 << (of->class_id & 7));
+		f->blocking |= parent->blocking;
 	}
 	f->sp = sp;
 	f->id = ++caller->last_id;
@@ -420,10 +472,11 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 	f->start_ns = ~0ULL;
 	*(volatile u32 *)&caller->depth = depth + 1;
 	*(volatile u64 *)&f->start_ns = bpf_ktime_get_ns();
+	enter_ledger(caller, f);
 	return 0;
 }
 
-static __always_inline void count_bytes(struct call_series *s, const struct frame *f, const volatile struct probe_row *row, bool shared)
+static __always_inline void count_bytes(struct caller *caller, struct call_series *s, const struct frame *f, const volatile struct probe_row *row, bool shared)
 {
 	u64 size = slot_value(f, row->size_slot);
 	u32 kind = row->kind_slot < MAX_SLOTS ? (u32)slot_value(f, row->kind_slot) : row->kind;
@@ -432,6 +485,7 @@ static __always_inline void count_bytes(struct call_series *s, const struct fram
 		size *= slot_value(f, row->size_slot2);
 	if (kind < MEMCPY_KINDS)
 		add64(&s->bytes[kind], size, shared);
+	caller->cycle_copied_bytes += size;
 }
 
 static __noinline int count_call(struct caller *caller, struct frame *f, u64 duration_ns)
@@ -456,7 +510,7 @@ static __noinline int count_call(struct caller *caller, struct frame *f, u64 dur
 		add64(&s->runnable_ns, f->runnable_ns, shared);
 	}
 	if (row->counts_bytes && !within(f->classes, row->class_id))
-		count_bytes(s, f, row, shared);
+		count_bytes(caller, s, f, row, shared);
 	return 0;
 }
 
@@ -532,13 +586,25 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 			parent->notable |= notable_child;
 		emit_call(caller, f, parent ? parent->id : 0, now, OUTCOME(notable, result));
 	}
+	leave_ledger(caller, f, now, OUTCOME(notable, result));
 	return 0;
+}
+
+static __always_inline void end_ledger(struct caller *caller)
+{
+	struct thread_stats *stats = own_stats(caller->stats);
+
+	if (!stats)
+		return;
+	ledger_call(&stats->ledger, ledger_running, bpf_ktime_get_ns());
+	end_cycle(caller, CYCLE_ENDS(0, cycle_end_thread));
 }
 
 /* Marks what the current thread counted in as dead; user space folds and frees it. */
 static __always_inline void release_caller(struct caller *caller)
 {
 	abandon_all(caller);
+	end_ledger(caller);
 	for (u32 i = 0; i < MAX_PROBES; i++) {
 		u32 slot = caller->series[i];
 		struct call_series *s;

@@ -30,6 +30,9 @@ const struct {
 	enum process_change process_change;
 	enum counter counter;
 	enum slot_state slot_state;
+	enum ledger_state ledger_state;
+	enum cycle_end cycle_end;
+	struct cycle_record cycle;
 	struct call_record call;
 	struct off_cpu_record off_cpu;
 	struct process_record process;

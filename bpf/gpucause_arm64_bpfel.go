@@ -62,35 +62,71 @@ type GpucauseCaller struct {
 		Notable    uint16
 		Layers     uint8
 		Classes    uint8
-		Reserved   [6]uint8
+		State      uint8
+		Blocking   uint8
+		Reserved   [4]uint8
 	}
-	Task            GpucauseTaskRef
-	StartBoottimeNs uint64
-	Depth           uint32
-	Overflow        uint32
-	Countdown       uint32
-	Reserved        uint32
-	Series          [256]uint16
+	Task               GpucauseTaskRef
+	StartBoottimeNs    uint64
+	Depth              uint32
+	Overflow           uint32
+	Countdown          uint32
+	Stats              uint32
+	CycleLaunches      uint32
+	CycleFirstLaunches uint32
+	CycleFailed        uint32
+	_                  [4]byte
+	CycleCopiedBytes   uint64
+	CycleStartNs       uint64
+	CycleId            uint64
+	CycleLedgerNs      [17]uint64
+	Series             [256]uint16
 }
 
 type GpucauseCounter uint32
 
 const (
 	GpucauseCounterCounterDrop            GpucauseCounter = 0
-	GpucauseCounterCounterUnmatchedReturn GpucauseCounter = 5
-	GpucauseCounterCounterAbandonedCall   GpucauseCounter = 6
-	GpucauseCounterCounterStackOverflow   GpucauseCounter = 7
-	GpucauseCounterCounterUserFault       GpucauseCounter = 8
-	GpucauseCounterCounterFullThreads     GpucauseCounter = 9
-	GpucauseCounterCounterFullCallers     GpucauseCounter = 10
-	GpucauseCounterCounterFullProcesses   GpucauseCounter = 11
-	GpucauseCounterCounterFullSeries      GpucauseCounter = 12
-	GpucauseCounterCounterFullThreadStats GpucauseCounter = 13
-	GpucauseCounterCounterFullFunctions   GpucauseCounter = 14
-	GpucauseCounterCounterFullPointers    GpucauseCounter = 15
-	GpucauseCounterCounterFullErrors      GpucauseCounter = 16
-	GpucauseCounterCountersSize           GpucauseCounter = 17
+	GpucauseCounterCounterUnmatchedReturn GpucauseCounter = 6
+	GpucauseCounterCounterAbandonedCall   GpucauseCounter = 7
+	GpucauseCounterCounterStackOverflow   GpucauseCounter = 8
+	GpucauseCounterCounterUserFault       GpucauseCounter = 9
+	GpucauseCounterCounterFullThreads     GpucauseCounter = 10
+	GpucauseCounterCounterFullCallers     GpucauseCounter = 11
+	GpucauseCounterCounterFullProcesses   GpucauseCounter = 12
+	GpucauseCounterCounterFullSeries      GpucauseCounter = 13
+	GpucauseCounterCounterFullThreadStats GpucauseCounter = 14
+	GpucauseCounterCounterFullFunctions   GpucauseCounter = 15
+	GpucauseCounterCounterFullPointers    GpucauseCounter = 16
+	GpucauseCounterCounterFullErrors      GpucauseCounter = 17
+	GpucauseCounterCountersSize           GpucauseCounter = 18
 )
+
+type GpucauseCycleEnd uint32
+
+const (
+	GpucauseCycleEndCycleEndUnspecified GpucauseCycleEnd = 0
+	GpucauseCycleEndCycleEndSync        GpucauseCycleEnd = 1
+	GpucauseCycleEndCycleEndTooLong     GpucauseCycleEnd = 2
+	GpucauseCycleEndCycleEndThread      GpucauseCycleEnd = 3
+)
+
+type GpucauseCycleRecord struct {
+	_             structs.HostLayout
+	Kind          uint32
+	Probe         uint16
+	EndedBy       uint16
+	Id            uint64
+	StartNs       uint64
+	EndNs         uint64
+	LedgerNs      [17]uint64
+	CopiedBytes   uint64
+	Task          GpucauseTaskRef
+	Launches      uint32
+	FirstLaunches uint32
+	Failed        uint32
+	Reserved      uint32
+}
 
 type GpucauseErrorKey struct {
 	_               structs.HostLayout
@@ -125,6 +161,37 @@ type GpucauseHistogram struct {
 	Last    uint32
 	Buckets [288]uint32
 }
+
+type GpucauseLedger struct {
+	_       structs.HostLayout
+	Version uint32
+	State   uint32
+	SinceNs uint64
+	TimeNs  [17]uint64
+}
+
+type GpucauseLedgerState uint32
+
+const (
+	GpucauseLedgerStateLedgerRunning      GpucauseLedgerState = 0
+	GpucauseLedgerStateLedgerLaunch       GpucauseLedgerState = 1
+	GpucauseLedgerStateLedgerMemcpy       GpucauseLedgerState = 2
+	GpucauseLedgerStateLedgerMemory       GpucauseLedgerState = 3
+	GpucauseLedgerStateLedgerModuleLoad   GpucauseLedgerState = 4
+	GpucauseLedgerStateLedgerCollective   GpucauseLedgerState = 5
+	GpucauseLedgerStateLedgerOtherCall    GpucauseLedgerState = 6
+	GpucauseLedgerStateLedgerSyncSpin     GpucauseLedgerState = 7
+	GpucauseLedgerStateLedgerGpuWait      GpucauseLedgerState = 8
+	GpucauseLedgerStateLedgerLock         GpucauseLedgerState = 9
+	GpucauseLedgerStateLedgerIo           GpucauseLedgerState = 10
+	GpucauseLedgerStateLedgerInputWait    GpucauseLedgerState = 11
+	GpucauseLedgerStateLedgerSleep        GpucauseLedgerState = 12
+	GpucauseLedgerStateLedgerPageFault    GpucauseLedgerState = 13
+	GpucauseLedgerStateLedgerDriver       GpucauseLedgerState = 14
+	GpucauseLedgerStateLedgerBlockedOther GpucauseLedgerState = 15
+	GpucauseLedgerStateLedgerRunnable     GpucauseLedgerState = 16
+	GpucauseLedgerStateLedgerStates       GpucauseLedgerState = 17
+)
 
 type GpucauseMappingEntry struct {
 	_           structs.HostLayout
@@ -206,6 +273,7 @@ type GpucauseProbeRow struct {
 	Known         uint8
 	Layer         uint8
 	ClassId       uint8
+	LedgerState   uint8
 	Blocking      uint8
 	Slots         uint8
 	DerefSlot     uint8
@@ -220,7 +288,7 @@ type GpucauseProbeRow struct {
 	FreesSlot     uint8
 	NameOutSlot   uint8
 	NameSlot      uint8
-	Reserved      [3]uint8
+	Reserved      [2]uint8
 	Benign        int32
 }
 
@@ -259,7 +327,8 @@ const (
 	GpucauseRecordKindRecordOffCpu       GpucauseRecordKind = 2
 	GpucauseRecordKindRecordProcess      GpucauseRecordKind = 3
 	GpucauseRecordKindRecordFunctionName GpucauseRecordKind = 4
-	GpucauseRecordKindRecordKinds        GpucauseRecordKind = 5
+	GpucauseRecordKindRecordCycle        GpucauseRecordKind = 5
+	GpucauseRecordKindRecordKinds        GpucauseRecordKind = 6
 )
 
 type GpucauseSlotState uint32
@@ -313,8 +382,10 @@ type GpucauseThreadStats struct {
 	Count           [19]uint64
 	Task            GpucauseTaskRef
 	State           uint32
-	Reserved        uint32
+	Dispatcher      uint32
 	RunQueue        GpucauseHistogram
+	Cycles          GpucauseHistogram
+	Ledger          GpucauseLedger
 }
 
 type GpucauseWakerContext uint32
@@ -358,9 +429,12 @@ const (
 	GpucauseVarHavePrevState  = "have_prev_state"
 	GpucauseVarInterruptionNs = "interruption_ns"
 	GpucauseVarKernelStacks   = "kernel_stacks"
+	GpucauseVarMaxCycleNs     = "max_cycle_ns"
 	GpucauseVarMaxSeries      = "max_series"
 	GpucauseVarMaxThreadStats = "max_thread_stats"
+	GpucauseVarMinCycleNs     = "min_cycle_ns"
 	GpucauseVarProbeRows      = "probe_rows"
+	GpucauseVarReasonStates   = "reason_states"
 	GpucauseVarSampleEvery    = "sample_every"
 	GpucauseVarSharedTypes    = "shared_types"
 	GpucauseVarSlowCallNs     = "slow_call_ns"
@@ -450,9 +524,12 @@ type GpucauseVariableSpecs struct {
 	HavePrevState  *ebpf.VariableSpec `ebpf:"have_prev_state"`
 	InterruptionNs *ebpf.VariableSpec `ebpf:"interruption_ns"`
 	KernelStacks   *ebpf.VariableSpec `ebpf:"kernel_stacks"`
+	MaxCycleNs     *ebpf.VariableSpec `ebpf:"max_cycle_ns"`
 	MaxSeries      *ebpf.VariableSpec `ebpf:"max_series"`
 	MaxThreadStats *ebpf.VariableSpec `ebpf:"max_thread_stats"`
+	MinCycleNs     *ebpf.VariableSpec `ebpf:"min_cycle_ns"`
 	ProbeRows      *ebpf.VariableSpec `ebpf:"probe_rows"`
+	ReasonStates   *ebpf.VariableSpec `ebpf:"reason_states"`
 	SampleEvery    *ebpf.VariableSpec `ebpf:"sample_every"`
 	SharedTypes    *ebpf.VariableSpec `ebpf:"shared_types"`
 	SlowCallNs     *ebpf.VariableSpec `ebpf:"slow_call_ns"`
@@ -519,9 +596,12 @@ type GpucauseVariables struct {
 	HavePrevState  *ebpf.Variable `ebpf:"have_prev_state"`
 	InterruptionNs *ebpf.Variable `ebpf:"interruption_ns"`
 	KernelStacks   *ebpf.Variable `ebpf:"kernel_stacks"`
+	MaxCycleNs     *ebpf.Variable `ebpf:"max_cycle_ns"`
 	MaxSeries      *ebpf.Variable `ebpf:"max_series"`
 	MaxThreadStats *ebpf.Variable `ebpf:"max_thread_stats"`
+	MinCycleNs     *ebpf.Variable `ebpf:"min_cycle_ns"`
 	ProbeRows      *ebpf.Variable `ebpf:"probe_rows"`
+	ReasonStates   *ebpf.Variable `ebpf:"reason_states"`
 	SampleEvery    *ebpf.Variable `ebpf:"sample_every"`
 	SharedTypes    *ebpf.Variable `ebpf:"shared_types"`
 	SlowCallNs     *ebpf.Variable `ebpf:"slow_call_ns"`

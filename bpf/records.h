@@ -24,6 +24,7 @@ enum record_kind {
 	record_off_cpu,
 	record_process,
 	record_function_name,
+	record_cycle,
 	record_kinds,
 };
 
@@ -75,6 +76,35 @@ enum process_change {
 	process_executed,
 	thread_exited,
 	process_exited,
+};
+
+/* What a dispatcher does with its wall time: exactly one of these at every instant. */
+enum ledger_state {
+	ledger_running, /* host code on a CPU, outside any call */
+	ledger_launch,  /* on a CPU inside a call, of nested ones the innermost */
+	ledger_memcpy,
+	ledger_memory,
+	ledger_module_load,
+	ledger_collective,
+	ledger_other_call,
+	ledger_sync_spin,
+	ledger_gpu_wait, /* blocked inside a blocking call */
+	ledger_lock,
+	ledger_io,
+	ledger_input_wait,
+	ledger_sleep,
+	ledger_page_fault,
+	ledger_driver,
+	ledger_blocked_other,
+	ledger_runnable,
+	ledger_states,
+};
+
+enum cycle_end {
+	cycle_end_unspecified,
+	cycle_end_sync,
+	cycle_end_too_long,
+	cycle_end_thread,
 };
 
 /* Losses and oddities, by index into the array `counters`. */
@@ -163,6 +193,24 @@ struct function_name_record {
 };
 _Static_assert(sizeof(struct function_name_record) == 280, "function_name_record");
 
+/* One dispatch cycle of a dispatcher; the ledger sums to its length. */
+struct cycle_record {
+	u32 kind;
+	u16 probe;
+	u16 ended_by;
+	u64 id;
+	u64 start_ns;
+	u64 end_ns;
+	u64 ledger_ns[ledger_states];
+	u64 copied_bytes;
+	struct task_ref task;
+	u32 launches;
+	u32 first_launches;
+	u32 failed;
+	u32 reserved;
+};
+_Static_assert(sizeof(struct cycle_record) == 216, "cycle_record");
+
 /* Durations by bucket; user space knows the bounds, it has set them. */
 struct histogram {
 	u64 sum_ns;
@@ -187,6 +235,18 @@ struct call_series {
 };
 _Static_assert(sizeof(struct call_series) == 1288, "call_series");
 
+/*
+ * A thread's wall time by state. version is odd while a call's probe moves it: a
+ * context switch in that moment leaves it alone, and a reader tries again. The
+ * times and now - since_ns sum to the wall time since it began, whatever happens.
+ */
+struct ledger {
+	u32 version;
+	u32 state;
+	u64 since_ns;
+	u64 time_ns[ledger_states];
+};
+
 /* The off-CPU intervals of one thread, or of a process's threads without calls (tid 0). */
 struct thread_stats {
 	u64 since_ns;
@@ -195,10 +255,12 @@ struct thread_stats {
 	u64 count[reasons];
 	struct task_ref task;
 	u32 state;
-	u32 reserved;
+	u32 dispatcher; /* it has launched */
 	struct histogram run_queue;
+	struct histogram cycles; /* durations of dispatch cycles */
+	struct ledger ledger;
 };
-_Static_assert(sizeof(struct thread_stats) == 1520, "thread_stats");
+_Static_assert(sizeof(struct thread_stats) == 1520 + 1168 + 152, "thread_stats");
 
 struct process {
 	u64 start_boottime_ns;
@@ -232,6 +294,7 @@ struct probe_row {
 	u8 known;
 	u8 layer;
 	u8 class_id;
+	u8 ledger_state; /* on a CPU inside it */
 	u8 blocking; /* waiting is its job: an interval inside interrupts nothing */
 	u8 slots;
 	u8 deref_slot;
@@ -246,7 +309,7 @@ struct probe_row {
 	u8 frees_slot;
 	u8 name_out_slot;
 	u8 name_slot;
-	u8 reserved[3];
+	u8 reserved[2];
 	s32 benign;
 };
 _Static_assert(sizeof(struct probe_row) == 24, "probe_row");

@@ -82,20 +82,43 @@ static __always_inline u8 reason_of(const struct thread *t)
 	return reason_other;
 }
 
-static __always_inline u64 innermost_call(struct task_struct *task)
+/* A caller is switched out: notes the innermost open call, and moves the ledger. */
+static __always_inline void caller_out(struct thread *t, struct task_struct *task, u64 now)
 {
 	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
+	struct thread_stats *stats = own_stats(t->stats);
+	u32 state = ledger_runnable;
 	u32 depth;
 
-	if (!caller)
-		return 0;
+	t->call = 0;
+	if (!caller || !stats)
+		return;
 	depth = caller->depth;
-	return depth ? caller->frames[(depth - 1) & (MAX_DEPTH - 1)].id : 0;
+	if (t->state)
+		state = reason_states[t->reason & 31];
+	if (depth) {
+		const struct frame *f = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
+
+		t->call = f->id;
+		if (t->state && f->blocking)
+			state = ledger_gpu_wait;
+	}
+	ledger_switch(&stats->ledger, state, now);
+}
+
+static __always_inline void caller_in(struct thread *t, struct task_struct *task, u64 now)
+{
+	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
+	struct thread_stats *stats = own_stats(t->stats);
+
+	if (caller && stats)
+		ledger_switch(&stats->ledger, ledger_on_cpu(caller), now);
 }
 
 static __always_inline void switch_out(void *ctx, struct task_struct *prev, struct task_struct *next, u32 prev_state)
 {
 	struct thread *t = bpf_task_storage_get(&threads, prev, NULL, 0);
+	u64 now;
 
 	if (!t)
 		return;
@@ -108,7 +131,6 @@ static __always_inline void switch_out(void *ctx, struct task_struct *prev, stru
 	t->io_wait = BPF_CORE_READ_BITFIELD(prev, in_iowait);
 	t->syscall = syscall_of(prev);
 	t->reason = reason_of(t);
-	t->call = t->is_caller ? innermost_call(prev) : 0;
 	t->stack[0] = 0;
 	if (!t->state)
 		set_task(&t->preemptor, next);
@@ -118,7 +140,11 @@ static __always_inline void switch_out(void *ctx, struct task_struct *prev, stru
 		if (n >= 0 && n < (long)sizeof(t->stack))
 			t->stack[(n >> 3) & (MAX_STACK - 1)] = 0;
 	}
-	t->out_ns = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	t->call = 0;
+	if (t->is_caller)
+		caller_out(t, prev, now);
+	t->out_ns = now;
 }
 
 /* Charges an interval to every open call that began before it; tells the threshold for a record. */
@@ -209,12 +235,15 @@ static __always_inline void switch_in(struct task_struct *prev, struct task_stru
 	count_interval(t, wake_ns - t->out_ns, now - wake_ns);
 	if (now - t->out_ns >= threshold)
 		emit_off_cpu(t, prev, next, wake_ns, now);
+	if (t->is_caller)
+		caller_in(t, next, now);
 	t->out_ns = 0;
 }
 
 static __always_inline void wake(struct task_struct *task)
 {
 	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct thread_stats *stats;
 	struct task_struct *current;
 
 	if (!t || !t->out_ns || t->wake_ns)
@@ -223,6 +252,9 @@ static __always_inline void wake(struct task_struct *task)
 	set_task(&t->waker, current);
 	t->waker_context = waker_context_now(t, current);
 	t->wake_ns = bpf_ktime_get_ns();
+	stats = t->is_caller && t->state ? own_stats(t->stats) : NULL;
+	if (stats)
+		ledger_switch(&stats->ledger, ledger_runnable, t->wake_ns);
 }
 
 static __always_inline void begin_thread(struct task_struct *parent, struct task_struct *child)
@@ -246,10 +278,10 @@ static __always_inline void end_thread(struct task_struct *task, u32 change)
 	if (!t)
 		return;
 	if (t->is_caller) {
-		release_stats(t->stats);
 		caller = bpf_task_storage_get(&callers, task, NULL, 0);
 		if (caller)
 			release_caller(caller);
+		release_stats(t->stats);
 		emit_process(task, change);
 		bpf_task_storage_delete(&callers, task);
 	}

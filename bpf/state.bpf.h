@@ -8,6 +8,8 @@ const volatile u64 slow_call_ns = 1000000;
 const volatile u64 slow_sync_ns = 10000000;
 const volatile u64 slow_off_cpu_ns = 1000000;
 const volatile u64 interruption_ns = 20000;
+const volatile u64 min_cycle_ns = 1000000;
+const volatile u64 max_cycle_ns = 10000000000;
 const volatile u32 sample_every = 0;
 const volatile u32 max_series = 0;
 const volatile u32 max_thread_stats = 0;
@@ -15,6 +17,7 @@ const volatile bool kernel_stacks = true;
 const volatile bool have_prev_state = true; /* sched_switch has its 4th argument: Linux 5.18 */
 const volatile struct probe_row probe_rows[MAX_PROBES] = {};
 const volatile u8 syscall_reasons[512] = {};
+const volatile u8 reason_states[32] = {}; /* ledger state of a blocked thread, by reason */
 /* bucket_bounds[i] is the largest value of bucket i-1, in ns; padded with the largest u64. */
 const volatile u64 bucket_bounds[512] = {};
 
@@ -33,7 +36,9 @@ struct frame {
 	u16 notable;
 	u8 layers;  /* set of the layers of the calls around it */
 	u8 classes; /* set of the classes of the calls around it */
-	u8 reserved[6];
+	u8 state;   /* in the ledger, on a CPU inside it */
+	u8 blocking; /* it or a call around it */
+	u8 reserved[4];
 };
 
 #define SEEN_FUNCTIONS 64
@@ -48,7 +53,14 @@ struct caller {
 	u32 depth;
 	u32 overflow; /* open calls beyond the last frame */
 	u32 countdown; /* to the next sample */
-	u32 reserved;
+	u32 stats; /* slot in stats_slots */
+	u32 cycle_launches;
+	u32 cycle_first_launches;
+	u32 cycle_failed;
+	u64 cycle_copied_bytes;
+	u64 cycle_start_ns; /* 0 until it is a dispatcher */
+	u64 cycle_id;
+	u64 cycle_ledger_ns[ledger_states]; /* the ledger when the cycle began */
 	u16 series[MAX_PROBES]; /* slot of each function, 0: none yet */
 };
 
@@ -260,6 +272,7 @@ static __always_inline u32 take_stats(struct task_struct *task, bool whole_proce
 	if (!stats)
 		return 1;
 	stats->since_ns = bpf_ktime_get_ns();
+	stats->ledger.since_ns = stats->since_ns;
 	stats->start_boottime_ns = task->group_leader->start_boottime;
 	set_task(&stats->task, task);
 	if (whole_process)

@@ -32,12 +32,15 @@ type recorder struct {
 
 	calls   []event.Call
 	offCPU  []event.OffCPU
+	cycles  []event.Cycle
 	changes []event.ProcessChange
 	names   map[uint64]string
 	samples []event.CallSample
 	waits   []event.OffCPUSample
 	errors  []event.ErrorSample
 	memory  map[event.PID]int64
+
+	snapshots func(*event.Snapshot) // sees every snapshot, if set
 
 	told, counted uint64 // calls of all processes: records, and in samples
 }
@@ -89,6 +92,8 @@ func (r *recorder) drain() {
 			r.offCPU = append(r.offCPU, e.OffCPU)
 		case event.KindProcess:
 			r.changes = append(r.changes, e.Process)
+		case event.KindCycle:
+			r.cycles = append(r.cycles, e.Cycle)
 		case event.KindFunctionName:
 			r.names[e.FunctionName.Handle] = e.FunctionName.Name()
 		}
@@ -100,6 +105,9 @@ func (r *recorder) collect() {
 	r.t.Helper()
 	s, err := r.session.Snapshot()
 	require.NoError(r.t, err)
+	if r.snapshots != nil {
+		r.snapshots(s)
+	}
 	for i := range s.Calls {
 		r.counted += s.Calls[i].Durations.Count()
 	}
@@ -155,6 +163,7 @@ func (r *recorder) keep(pids map[event.PID]bool) {
 	other := func(pid event.PID) bool { return !pids[pid] }
 	r.calls = slices.DeleteFunc(r.calls, func(c event.Call) bool { return other(c.Task.Thread.PID) })
 	r.offCPU = slices.DeleteFunc(r.offCPU, func(o event.OffCPU) bool { return other(o.Task.Thread.PID) })
+	r.cycles = slices.DeleteFunc(r.cycles, func(c event.Cycle) bool { return other(c.Task.Thread.PID) })
 	r.changes = slices.DeleteFunc(r.changes, func(c event.ProcessChange) bool { return other(c.Task.Thread.PID) })
 	r.errors = slices.DeleteFunc(r.errors, func(e event.ErrorSample) bool { return other(e.Process.PID) })
 	r.samples = slices.DeleteFunc(r.samples, func(s event.CallSample) bool { return s.Process.PID != 0 && other(s.Process.PID) })

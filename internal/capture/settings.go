@@ -41,6 +41,10 @@ type Settings struct {
 	SlowOffCPU time.Duration // off-CPU intervals outside calls
 	// An off-CPU interval inside a call that is not a sync becomes a record from this length on.
 	Interruption time.Duration
+	// A dispatch cycle of at least MinCycle becomes a record; one longer than
+	// MaxCycle is closed and another opened.
+	MinCycle time.Duration
+	MaxCycle time.Duration
 	// SampleEvery makes one call in so many of each thread a record; 0 is off.
 	SampleEvery uint32
 
@@ -67,6 +71,8 @@ func DefaultSettings() Settings {
 		SlowSync:      10 * time.Millisecond,
 		SlowOffCPU:    200 * time.Microsecond,
 		Interruption:  20 * time.Microsecond,
+		MinCycle:      time.Millisecond,
+		MaxCycle:      10 * time.Second,
 		KernelStacks:  true,
 		RingBytes:     4 << 20,
 		MaxProcesses:  1024,

@@ -90,6 +90,9 @@ func (t *tally) readCalls(s *event.Snapshot) error {
 func (t *tally) readThreads(s *event.Snapshot) error {
 	member := unsafe.Offsetof(bpf.GpucauseThreadStats{}.State)
 	return t.threads.each(member, func(slot uint32, now, before *bpf.GpucauseThreadStats) {
+		if slot >= sharedStats && now.Dispatcher != 0 {
+			t.readLedger(s, slot, now, before)
+		}
 		sample := event.OffCPUSample{
 			Process:  processID(&now.Task, now.StartBoottimeNs),
 			Task:     taskOf(&now.Task),
@@ -110,6 +113,47 @@ func (t *tally) readThreads(s *event.Snapshot) error {
 			s.OffCPU = append(s.OffCPU, sample)
 		}
 	})
+}
+
+// readLedger brings the ledger of a living thread up to the time of the
+// snapshot: the state that it is in has lasted since the ledger last moved.
+func (t *tally) readLedger(s *event.Snapshot, slot uint32, now, before *bpf.GpucauseThreadStats) {
+	t.settleLedger(slot, now)
+	final := now.State == uint32(bpf.GpucauseSlotStateSlotDead)
+	if l := &now.Ledger; !final && l.State < uint32(event.LedgerStates) && uint64(s.At) > l.SinceNs {
+		l.TimeNs[l.State] += uint64(s.At) - l.SinceNs
+	}
+	sample := event.LedgerSample{
+		Process: processID(&now.Task, now.StartBoottimeNs),
+		Task:    taskOf(&now.Task),
+		Since:   ktime.Time(now.SinceNs),
+		Final:   final,
+		Cycles:  histogramSince(&now.Cycles, &before.Cycles),
+	}
+	for state := range sample.Time {
+		// A move that was under way may end a state earlier than we have charged it.
+		total := max(now.Ledger.TimeNs[state], before.Ledger.TimeNs[state])
+		sample.Time[state] = time.Duration(total - before.Ledger.TimeNs[state])
+		now.Ledger.TimeNs[state] = total
+	}
+	s.Ledger = append(s.Ledger, sample)
+}
+
+// ledgerReads is how often a ledger that is being moved is read again.
+const ledgerReads = 1000
+
+// settleLedger reads a ledger again while it is being moved.
+func (t *tally) settleLedger(slot uint32, stats *bpf.GpucauseThreadStats) {
+	var again bpf.GpucauseThreadStats
+	for range ledgerReads {
+		if t.threads.read(slot, &again) != nil {
+			return
+		}
+		if stats.Ledger.Version&1 == 0 && again.Ledger == stats.Ledger {
+			return
+		}
+		stats.Ledger = again.Ledger
+	}
 }
 
 func (t *tally) readErrors(s *event.Snapshot) error {

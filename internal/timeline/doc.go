@@ -1,5 +1,5 @@
 // Package timeline turns records into what threads did: complete trees of
-// nested calls, and for a while the intervals of every traced thread, so that a
+// nested calls, grouped by dispatch cycle where the thread has cycles, and for a while the intervals of every traced thread, so that a
 // waker's doings can be looked up. It explains nothing: it only orders and
 // nests what the Linux kernel side measured.
 //

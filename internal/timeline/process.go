@@ -132,5 +132,6 @@ func (t *Timeline) exit(p *process, th *thread, at ktime.Time) {
 	}
 	t.release(p, th, farFuture)
 	th.exited = true
+	th.cycles.dispatcher = false
 	th.seen = max(th.seen, at)
 }

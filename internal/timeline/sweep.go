@@ -34,11 +34,22 @@ func (t *Timeline) sweep(now ktime.Time, exitedAge time.Duration) {
 
 func (t *Timeline) sweepThread(p *process, th *thread, now ktime.Time) {
 	t.release(p, th, now.Add(-t.settings.OrphanAfter))
+	t.discardHeld(&th.cycles, t.oldestCycle(th, now))
 	t.intervals -= th.history.trim(now.Add(-t.settings.Retention))
+}
+
+// oldestCycle returns the start of the oldest cycle of th that a record may
+// still come of. A thread that waits is in one cycle for as long as it waits.
+func (t *Timeline) oldestCycle(th *thread, now ktime.Time) ktime.Time {
+	if now == farFuture {
+		return now
+	}
+	return th.seen.Add(-t.settings.OrphanAfter)
 }
 
 func (t *Timeline) forget(p *process, tid event.TID, th *thread) {
 	t.intervals -= th.history.size
+	t.discardHeld(&th.cycles, farFuture)
 	p.lost = max(p.lost, th.history.forgotten, th.seen)
 	delete(p.threads, tid)
 	t.threads--
@@ -49,7 +60,7 @@ func (th *thread) stale(now ktime.Time, exitedAge, idleAge time.Duration) bool {
 	if th.exited {
 		return now.Sub(th.seen) >= exitedAge
 	}
-	return len(th.waiting) == 0 && th.history.size == 0 && now.Sub(th.seen) >= idleAge
+	return len(th.waiting) == 0 && len(th.cycles.trees) == 0 && th.history.size == 0 && now.Sub(th.seen) >= idleAge
 }
 
 // stale reports whether p's state is of no more use. A process that lives but

@@ -14,6 +14,7 @@ type thread struct {
 	history history
 	waiting []part // records whose enclosing call's record has not come yet, in order of arrival
 	held    int    // records in waiting, those inside nodes included
+	cycles  heldBack
 }
 
 // part is a call with its subtree, or an off-CPU interval.

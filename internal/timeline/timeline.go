@@ -16,7 +16,9 @@ type Timeline struct {
 	processes map[event.PID]*process
 	threads   int // in all processes
 	intervals int // in all histories
-	pending   pendingTrees
+	pending   pendingQueue
+	held      int        // trees that wait for the record of their cycle, in all threads
+	settled   ktime.Time // everything that ended until then has been emitted
 	swept     ktime.Time // when state was last reclaimed
 	stats     Stats
 }
@@ -37,15 +39,18 @@ func (t *Timeline) Add(record *event.Record) {
 		t.addCall(&record.Call)
 	case event.KindOffCPU:
 		t.addOffCPU(&record.OffCPU)
+	case event.KindCycle:
+		t.addCycle(&record.Cycle)
 	case event.KindProcess:
 		t.change(&record.Process)
 	}
 }
 
 // Advance says that all records that ended before now have been added. It emits
-// the trees that have settled, in order of their ends, then the orphans that have
-// waited long enough, and reclaims state. An end of time as now empties it.
-func (t *Timeline) Advance(now ktime.Time, emit func(*Tree)) {
+// what has settled, in order of ends, then the orphans that have waited long
+// enough, and reclaims state. An end of time as now empties it; what waits for
+// the record of a cycle is discarded then.
+func (t *Timeline) Advance(now ktime.Time, emit Handler) {
 	t.emitSettled(now, emit)
 	if now.Sub(t.swept) >= t.settings.Retention/16 {
 		t.sweep(now, t.settings.Retention)
@@ -53,10 +58,16 @@ func (t *Timeline) Advance(now ktime.Time, emit func(*Tree)) {
 	}
 }
 
-func (t *Timeline) emitSettled(now ktime.Time, emit func(*Tree)) {
-	for len(t.pending) > 0 && now.Sub(t.pending[0].Root.Call.End) >= t.settings.Settle {
-		t.stats.Trees++
-		emit(heap.Pop(&t.pending).(*Tree))
+func (t *Timeline) emitSettled(now ktime.Time, emit Handler) {
+	t.settled = max(t.settled, now.Add(-t.settings.Settle))
+	for len(t.pending) > 0 && now.Sub(t.pending[0].end()) >= t.settings.Settle {
+		s := heap.Pop(&t.pending).(settling)
+		if s.tree != nil {
+			t.stats.Trees++
+		} else {
+			t.stats.Cycles++
+		}
+		s.handTo(emit)
 	}
 }
 
@@ -83,9 +94,9 @@ func (t *Timeline) addCall(call *event.Call) {
 	switch {
 	case own.Parent == 0:
 		t.release(p, th, farFuture)
-		t.complete(&Tree{Process: p.id, Root: node})
+		t.complete(th, &Tree{Process: p.id, Root: node})
 	case th.held+records > t.settings.MaxParts:
-		t.orphan(p, node)
+		t.orphan(p, th, node)
 	default:
 		th.wait(callPart(node, records))
 	}
@@ -101,6 +112,9 @@ func (t *Timeline) addOffCPU(offCPU *event.OffCPU) {
 	switch {
 	case own.Call == 0:
 		t.release(p, th, farFuture)
+		if th.cycles.dispatcher {
+			t.holdOffCPU(th, &own)
+		}
 	case th.held >= t.settings.MaxParts:
 		t.stats.PartsDropped++
 	default:
@@ -185,22 +199,30 @@ func (t *Timeline) remember(th *thread, i Interval) {
 func (t *Timeline) release(p *process, th *thread, cutoff ktime.Time) {
 	for _, part := range th.takeWaiting(cutoff) {
 		if part.node != nil {
-			t.orphan(p, part.node)
+			t.orphan(p, th, part.node)
 			continue
 		}
 		t.stats.OrphanOffCPU++
 	}
 }
 
-func (t *Timeline) orphan(p *process, node *Node) {
+func (t *Timeline) orphan(p *process, th *thread, node *Node) {
 	t.stats.OrphanTrees++
-	t.complete(&Tree{Process: p.id, Root: node, Orphan: true})
+	t.complete(th, &Tree{Process: p.id, Root: node, Orphan: true})
 }
 
-func (t *Timeline) complete(tree *Tree) {
+func (t *Timeline) complete(th *thread, tree *Tree) {
+	if th.cycles.dispatcher {
+		t.holdTree(th, tree)
+		return
+	}
+	t.settle(settling{tree: tree})
+}
+
+func (t *Timeline) settle(s settling) {
 	if len(t.pending) >= t.settings.MaxPending {
 		t.stats.PendingDropped++
 		return
 	}
-	heap.Push(&t.pending, tree)
+	heap.Push(&t.pending, s)
 }

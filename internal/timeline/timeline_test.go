@@ -39,7 +39,7 @@ func add(tl *Timeline, records ...*event.Record) {
 
 func advance(tl *Timeline, now ktime.Time) []*Tree {
 	var trees []*Tree
-	tl.Advance(now, func(t *Tree) { trees = append(trees, t) })
+	tl.Advance(now, Handler{Tree: func(t *Tree) { trees = append(trees, t) }})
 	return trees
 }
 
@@ -272,6 +272,6 @@ func BenchmarkAdd(b *testing.B) {
 		launch.Call.Start, launch.Call.End = now, now+4
 		tl.Add(wait)
 		tl.Add(launch)
-		tl.Advance(now, func(*Tree) {})
+		tl.Advance(now, Handler{})
 	}
 }

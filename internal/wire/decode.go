@@ -40,6 +40,8 @@ func Decode(raw []byte, r *event.Record) error {
 		return decodeProcess(raw, r)
 	case bpf.GpucauseRecordKindRecordFunctionName:
 		return decodeFunctionName(raw, r)
+	case bpf.GpucauseRecordKindRecordCycle:
+		return decodeCycle(raw, r)
 	default:
 		return fmt.Errorf("kind %d: %w", kind, ErrKind)
 	}
@@ -129,6 +131,30 @@ func decodeFunctionName(raw []byte, r *event.Record) error {
 		Handle: f.Handle,
 	}
 	r.FunctionName.SetName(f.Name[:])
+	return nil
+}
+
+func decodeCycle(raw []byte, r *event.Record) error {
+	var c bpf.GpucauseCycleRecord
+	if err := load(raw, &c); err != nil {
+		return err
+	}
+	r.Kind = event.KindCycle
+	r.Cycle = event.Cycle{
+		Task:          task(&c.Task),
+		ID:            c.Id,
+		Start:         ktime.Time(c.StartNs),
+		End:           ktime.Time(c.EndNs),
+		EndedBy:       event.CycleEnd(c.EndedBy),
+		Probe:         probe.ID(c.Probe),
+		Launches:      c.Launches,
+		FirstLaunches: c.FirstLaunches,
+		Failed:        c.Failed,
+		CopiedBytes:   c.CopiedBytes,
+	}
+	for state, ns := range c.LedgerNs {
+		r.Cycle.Ledger[state] = time.Duration(ns)
+	}
 	return nil
 }
 

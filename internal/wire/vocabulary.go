@@ -13,6 +13,7 @@ import (
 var (
 	_ = [1]struct{}{}[uint(event.KindCall)-uint(bpf.GpucauseRecordKindRecordCall)]
 	_ = [1]struct{}{}[uint(event.KindFunctionName)-uint(bpf.GpucauseRecordKindRecordFunctionName)]
+	_ = [1]struct{}{}[uint(event.KindCycle)-uint(bpf.GpucauseRecordKindRecordCycle)]
 	_ = [1]struct{}{}[uint(event.Kinds)-uint(bpf.GpucauseRecordKindRecordKinds)]
 
 	_ = [1]struct{}{}[uint(event.NotableSlow)-uint(bpf.GpucauseNotableNotableSlow)]
@@ -33,6 +34,12 @@ var (
 	_ = [1]struct{}{}[uint(event.WakerInterrupt)-uint(bpf.GpucauseWakerContextWakerInterrupt)]
 	_ = [1]struct{}{}[uint(event.ProcessExited)-uint(bpf.GpucauseProcessChangeProcessExited)]
 
+	_ = [1]struct{}{}[uint(event.LedgerRunning)-uint(bpf.GpucauseLedgerStateLedgerRunning)]
+	_ = [1]struct{}{}[uint(event.LedgerSyncSpin)-uint(bpf.GpucauseLedgerStateLedgerSyncSpin)]
+	_ = [1]struct{}{}[uint(event.LedgerInputWait)-uint(bpf.GpucauseLedgerStateLedgerInputWait)]
+	_ = [1]struct{}{}[uint(event.LedgerRunnable)-uint(bpf.GpucauseLedgerStateLedgerRunnable)]
+	_ = [1]struct{}{}[uint(event.LedgerStates)-uint(len(bpf.GpucauseCycleRecord{}.LedgerNs))]
+	_ = [1]struct{}{}[uint(event.CycleEndThread)-uint(bpf.GpucauseCycleEndCycleEndThread)]
 	_ = [1]struct{}{}[probe.MaxSlots-uint(len(bpf.GpucauseCallRecord{}.Args))]
 	_ = [1]struct{}{}[event.MaxStack-uint(len(bpf.GpucauseOffCpuRecord{}.Stack))]
 	_ = [1]struct{}{}[event.MaxFunctionName-uint(len(bpf.GpucauseFunctionNameRecord{}.Name))]

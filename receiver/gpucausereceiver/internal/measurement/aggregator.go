@@ -25,12 +25,17 @@ type Aggregator struct {
 	series     int // of all processes, those that count towards the limits
 	at         ktime.Time
 	written    pcommon.Timestamp // of the latest points; never goes back
+	stalls     map[stall]uint64  // judged since the latest Add
 	overflowed uint64
 }
 
 // NewAggregator returns an Aggregator without series.
 func NewAggregator(settings Settings) *Aggregator {
-	return &Aggregator{settings: settings, processes: make(map[event.ProcessID]*process)}
+	return &Aggregator{
+		settings:  settings,
+		processes: make(map[event.ProcessID]*process),
+		stalls:    make(map[stall]uint64),
+	}
 }
 
 // Overflowed returns how many samples have been counted in an overflow series.
@@ -45,6 +50,8 @@ func (a *Aggregator) Add(snapshot *event.Snapshot, offset ktime.Offset) {
 	add.errors()
 	add.offCPU()
 	add.memory()
+	add.dispatch()
+	add.judged()
 	add.markExited()
 	a.at = snapshot.At
 }
@@ -128,6 +135,11 @@ func (a *addition) promoteDispatchers() {
 			a.process(sample.Process).promote(sample.Task)
 		}
 	}
+	for i := range a.snapshot.Ledger {
+		if sample := &a.snapshot.Ledger[i]; sample.Task.Thread.TID != 0 {
+			a.process(sample.Process).promote(sample.Task)
+		}
+	}
 }
 
 func (a *addition) calls() {
@@ -198,6 +210,11 @@ func (a *addition) markExited() {
 	}
 	for i := range a.snapshot.OffCPU {
 		if sample := &a.snapshot.OffCPU[i]; sample.Final {
+			a.process(sample.Process).markExited(sample.Task.Thread.TID)
+		}
+	}
+	for i := range a.snapshot.Ledger {
+		if sample := &a.snapshot.Ledger[i]; sample.Final {
 			a.process(sample.Process).markExited(sample.Task.Thread.TID)
 		}
 	}

@@ -7,16 +7,18 @@ import (
 
 // Attribute keys (docs/telemetry.md).
 const (
-	keyThreadID     = "thread.id"
-	keyThreadName   = "thread.name"
-	keyCallName     = "cuda.call.name"
-	keyCallClass    = "cuda.call.class"
-	keyLayer        = "cuda.layer"
-	keyErrorType    = "error.type"
-	keyMemcpyKind   = "cuda.memcpy.kind"
-	keyOffCPUKind   = "off_cpu.kind"
-	keyOffCPUReason = "off_cpu.reason"
-	keyOverflow     = "otel.metric.overflow"
+	keyThreadID      = "thread.id"
+	keyThreadName    = "thread.name"
+	keyCallName      = "cuda.call.name"
+	keyCallClass     = "cuda.call.class"
+	keyLayer         = "cuda.layer"
+	keyErrorType     = "error.type"
+	keyMemcpyKind    = "cuda.memcpy.kind"
+	keyOffCPUKind    = "off_cpu.kind"
+	keyOffCPUReason  = "off_cpu.reason"
+	keyOverflow      = "otel.metric.overflow"
+	keyDispatchState = "dispatch.state"
+	keyStallCause    = "stall.cause"
 )
 
 // Values of off_cpu.kind.
@@ -48,6 +50,9 @@ const (
 	offCPUTime
 	offCPUCount
 	runQueueLatency
+	dispatchTime
+	dispatchCycleDuration
+	dispatchStalls
 	instruments // how many there are
 )
 
@@ -56,16 +61,19 @@ var definitions = [instruments]struct {
 	name, unit, description string
 	kind                    kind
 }{
-	callDuration:    {"gpu.cuda.call.duration", "s", "Duration of the calls of one function, entry to return, on the calling thread.", exponentialHistogram},
-	callInterrupted: {"gpu.cuda.call.interrupted", "{call}", "Calls in which the thread was off its CPU at least once.", counter},
-	callOffCPUTime:  {"gpu.cuda.call.off_cpu.time", "s", "Time in calls in which the thread was not on a CPU.", counter},
-	callErrors:      {"gpu.cuda.call.errors", "{call}", "Calls that returned an error.", counter},
-	callEntries:     {"gpu.cuda.call.entries", "{call}", "Calls seen at entry only, where no return can be probed; they have no duration.", counter},
-	memcpySize:      {"gpu.cuda.memcpy.size", "By", "Bytes that calls asked to copy.", counter},
-	memoryAllocated: {"gpu.cuda.memory.allocated", "By", "GPU memory that the process has allocated and not freed, by the calls seen.", upDownCounter},
-	offCPUTime:      {"thread.off_cpu.time", "s", "Time in which threads were not on a CPU.", counter},
-	offCPUCount:     {"thread.off_cpu.count", "{interval}", "Times that threads left their CPU.", counter},
-	runQueueLatency: {"thread.run_queue.latency", "s", "Time from a thread's wakeup to its switch-in.", exponentialHistogram},
+	callDuration:          {"gpu.cuda.call.duration", "s", "Duration of the calls of one function, entry to return, on the calling thread.", exponentialHistogram},
+	callInterrupted:       {"gpu.cuda.call.interrupted", "{call}", "Calls in which the thread was off its CPU at least once.", counter},
+	callOffCPUTime:        {"gpu.cuda.call.off_cpu.time", "s", "Time in calls in which the thread was not on a CPU.", counter},
+	callErrors:            {"gpu.cuda.call.errors", "{call}", "Calls that returned an error.", counter},
+	callEntries:           {"gpu.cuda.call.entries", "{call}", "Calls seen at entry only, where no return can be probed; they have no duration.", counter},
+	memcpySize:            {"gpu.cuda.memcpy.size", "By", "Bytes that calls asked to copy.", counter},
+	memoryAllocated:       {"gpu.cuda.memory.allocated", "By", "GPU memory that the process has allocated and not freed, by the calls seen.", upDownCounter},
+	offCPUTime:            {"thread.off_cpu.time", "s", "Time in which threads were not on a CPU.", counter},
+	offCPUCount:           {"thread.off_cpu.count", "{interval}", "Times that threads left their CPU.", counter},
+	runQueueLatency:       {"thread.run_queue.latency", "s", "Time from a thread's wakeup to its switch-in.", exponentialHistogram},
+	dispatchTime:          {"dispatch.time", "s", "Wall time of a dispatcher by what it did; the states of a thread sum to its wall time.", counter},
+	dispatchCycleDuration: {"dispatch.cycle.duration", "s", "Duration of dispatch cycles: from the return of one blocking synchronisation to that of the next.", exponentialHistogram},
+	dispatchStalls:        {"dispatch.stalls", "{cycle}", "Dispatch cycles that were slow for their thread, by cause.", counter},
 }
 
 // scope writes the metrics of one resource, each begun by its first point.

@@ -71,6 +71,12 @@ func (w *writer) write() {
 	for _, tid := range slices.Sorted(maps.Keys(w.process.threads)) {
 		w.writeThread(tid, w.process.threads[tid])
 	}
+	for _, tid := range slices.Sorted(maps.Keys(w.process.dispatch)) {
+		w.writeDispatch(tid, w.process.dispatch[tid])
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(w.process.stalls), compareStalls) {
+		w.writeStalls(key, w.process.stalls[key])
+	}
 	if memory := w.process.memory; memory != nil {
 		w.number(memoryAllocated, period{memory.start, w.end}).SetIntValue(memory.allocated)
 	}

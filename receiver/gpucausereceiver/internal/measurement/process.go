@@ -2,6 +2,7 @@ package measurement
 
 import (
 	"cmp"
+	"maps"
 
 	"github.com/gpucause/gpucause/internal/event"
 )
@@ -18,6 +19,8 @@ type process struct {
 	calls       map[callKey]*callSeries
 	errors      map[errorKey]*errorSeries
 	threads     map[event.TID]*threadSeries
+	dispatch    map[event.TID]*dispatchSeries
+	stalls      map[stallKey]*stallSeries
 	dispatchers map[event.TID]*dispatcher
 	memory      *memorySeries
 	ended       bool
@@ -28,6 +31,8 @@ func newProcess() *process {
 		calls:       make(map[callKey]*callSeries),
 		errors:      make(map[errorKey]*errorSeries),
 		threads:     make(map[event.TID]*threadSeries),
+		dispatch:    make(map[event.TID]*dispatchSeries),
+		stalls:      make(map[stallKey]*stallSeries),
 		dispatchers: make(map[event.TID]*dispatcher),
 	}
 }
@@ -42,7 +47,9 @@ func (p *process) seriesThread(tid event.TID) event.TID {
 }
 
 // size returns the number of series that count towards the limits.
-func (p *process) size() int { return len(p.calls) + len(p.errors) + len(p.threads) }
+func (p *process) size() int {
+	return len(p.calls) + len(p.errors) + len(p.threads) + len(p.dispatch) + len(p.stalls)
+}
 
 // promote makes task a dispatcher.
 func (p *process) promote(task event.Task) {
@@ -65,11 +72,9 @@ func (p *process) forgetExited() {
 		}
 		delete(p.dispatchers, tid)
 		delete(p.threads, tid)
-		for key := range p.calls {
-			if key.thread == tid {
-				delete(p.calls, key)
-			}
-		}
+		delete(p.dispatch, tid)
+		maps.DeleteFunc(p.calls, func(key callKey, _ *callSeries) bool { return key.thread == tid })
+		maps.DeleteFunc(p.stalls, func(key stallKey, _ *stallSeries) bool { return key.thread == tid })
 	}
 }
 
