@@ -32,12 +32,8 @@ func (l *ledgers) add(s *event.Snapshot, pids map[event.PID]bool) {
 			require.GreaterOrEqual(l.t, d, time.Duration(0))
 			l.totals[thread][state] += d
 		}
-		if sample.Final {
-			continue
-		}
-		elapsed := s.At.Sub(sample.Since)
-		// One part in a thousand, and what happens while the snapshot is read.
-		assert.InDelta(l.t, elapsed, l.totals[thread].Total(), float64(elapsed/1000+time.Millisecond), "%+v", sample.Task)
+		elapsed := sample.At.Sub(sample.Since)
+		assert.InDelta(l.t, elapsed, l.totals[thread].Total(), float64(elapsed/1000+20*time.Microsecond), "%+v", sample.Task)
 		l.checks[thread]++
 	}
 }

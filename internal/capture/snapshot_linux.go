@@ -115,18 +115,25 @@ func (t *tally) readThreads(s *event.Snapshot) error {
 	})
 }
 
-// readLedger brings the ledger of a living thread up to the time of the
-// snapshot: the state that it is in has lasted since the ledger last moved.
+// readLedger brings the ledger of a living thread up to the time of reading: the state that it is in has lasted since the ledger last moved.
 func (t *tally) readLedger(s *event.Snapshot, slot uint32, now, before *bpf.GpucauseThreadStats) {
+	at := s.At
+	if read, err := ktime.Now(); err == nil {
+		at = read
+	}
 	t.settleLedger(slot, now)
+	at = max(at, ktime.Time(now.Ledger.SinceNs))
 	final := now.State == uint32(bpf.GpucauseSlotStateSlotDead)
-	if l := &now.Ledger; !final && l.State < uint32(event.LedgerStates) && uint64(s.At) > l.SinceNs {
-		l.TimeNs[l.State] += uint64(s.At) - l.SinceNs
+	if l := &now.Ledger; final {
+		at = ktime.Time(l.SinceNs)
+	} else if l.State < uint32(event.LedgerStates) {
+		l.TimeNs[l.State] += uint64(at) - l.SinceNs
 	}
 	sample := event.LedgerSample{
 		Process: processID(&now.Task, now.StartBoottimeNs),
 		Task:    taskOf(&now.Task),
 		Since:   ktime.Time(now.SinceNs),
+		At:      at,
 		Final:   final,
 		Cycles:  histogramSince(&now.Cycles, &before.Cycles),
 	}

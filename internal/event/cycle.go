@@ -108,6 +108,7 @@ type LedgerSample struct {
 	Process ProcessID
 	Task    Task
 	Since   ktime.Time // when the ledger began
+	At      ktime.Time // when it was read: all samples of it sum to At-Since
 	Final   bool
 
 	Time   Ledger    // sums to the wall time since the previous sample, or Since

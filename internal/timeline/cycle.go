@@ -139,13 +139,17 @@ func (t *Timeline) holdOffCPU(th *thread, o *event.OffCPU) {
 
 // discardHeld gives up on what ended until cutoff: no cycle with it comes any more.
 func (t *Timeline) discardHeld(h *heldBack, cutoff ktime.Time) {
-	before, _ := partition(h.trees, (*Tree).end, cutoff, cutoff)
-	t.stats.TreesDiscarded += uint64(before)
-	t.held -= before
-	h.trees = shift(h.trees, before)
-	before, _ = partition(h.offCPU, offCPUEnd, cutoff, cutoff)
-	h.offCPU = shift(h.offCPU, before)
-	if before > 0 || len(h.trees) == 0 {
-		h.dropped = max(h.dropped, min(cutoff, h.dropped))
+	trees, _ := partition(h.trees, (*Tree).end, cutoff, cutoff)
+	if trees > 0 {
+		h.dropped = max(h.dropped, h.trees[trees-1].end())
 	}
+	t.stats.TreesDiscarded += uint64(trees)
+	t.held -= trees
+	h.trees = shift(h.trees, trees)
+
+	offCPU, _ := partition(h.offCPU, offCPUEnd, cutoff, cutoff)
+	if offCPU > 0 {
+		h.dropped = max(h.dropped, h.offCPU[offCPU-1].End)
+	}
+	h.offCPU = shift(h.offCPU, offCPU)
 }

@@ -123,10 +123,12 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 	for seed := range uint64(15) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		a := NewAggregator(Settings{MaxSeriesPerProcess: 1 + random.IntN(12), MaxSeries: 20, ScopeName: "test"})
-		fed, last := totals{}, map[string]stream{}
+		fed, last, ledgers := totals{}, map[string]stream{}, ledgers{}
 		for n := range 30 {
 			snapshot := randomSnapshot(t, random, ktime.Time(n+1)*10*second)
+			ledgers.add(random, snapshot)
 			fed.feed(snapshot)
+			fed.stall(random, a)
 			a.Add(snapshot, offset)
 			for id, s := range streams(a.Metrics(offset, describe)) {
 				before, seen := last[id]
@@ -148,12 +150,54 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 	}
 }
 
+// TestStatesSumToWallTime checks, for each of many threads that come and go, that
+// the states of every emission sum to the time since the series' start.
+func TestStatesSumToWallTime(t *testing.T) {
+	for seed := range uint64(10) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		a, ledgers := NewAggregator(Settings{MaxSeriesPerProcess: 1000, MaxSeries: 10000}), ledgers{}
+		for n := range 20 {
+			snapshot := &event.Snapshot{At: ktime.Time(n+1) * 10 * second}
+			ledgers.add(random, snapshot)
+			a.Add(snapshot, offset)
+			written := a.Metrics(offset, describe)
+			for _, s := range dispatchTimes(written) {
+				want := ledgers[s.thread].counted - ledgers[s.thread].since
+				require.InDelta(t, time.Duration(want).Seconds(), s.seconds, 1e-9)
+				require.Equal(t, offset.UnixNano(ledgers[s.thread].since), int64(s.start))
+			}
+		}
+	}
+}
+
+func TestStallOfEndedDispatcherIsNotLost(t *testing.T) {
+	a := newAggregator()
+	a.Add(&event.Snapshot{At: 10 * second, Ledger: []event.LedgerSample{{Process: engine, Task: engineThread, Final: true}}}, 0)
+	a.Metrics(0, describe)
+	a.AddStall(engine, engineThread, "io")
+	a.Add(&event.Snapshot{At: 20 * second}, 0)
+	assert.EqualValues(t, 1, a.processes[engine].stalls[stallKey{cause: "io"}].count)
+}
+
+func TestStallsWaitingForASnapshotAreBounded(t *testing.T) {
+	a := NewAggregator(Settings{MaxSeriesPerProcess: 5, MaxSeries: 5})
+	for pid := range event.PID(100) {
+		a.AddStall(event.ProcessID{PID: pid + 1}, engineThread, "io")
+	}
+	assert.LessOrEqual(t, len(a.stalls), 6)
+	assert.EqualValues(t, 95, a.Overflowed())
+	a.Add(&event.Snapshot{At: 10 * second}, 0)
+	assert.EqualValues(t, 95, a.processes[event.ProcessID{}].stalls[stallKey{}].count)
+	assert.Empty(t, a.stalls)
+}
+
 func TestProcessesAndMemoryStayBounded(t *testing.T) {
 	a := NewAggregator(Settings{MaxSeriesPerProcess: 4, MaxSeries: 8})
 	random := rand.New(rand.NewPCG(1, 1))
 	for n := range 50 {
 		a.Add(randomSnapshot(t, random, ktime.Time(n+1)*second), 0)
-		// The limit, and per process one overflow series of calls, of errors, and its own of threads.
-		assert.LessOrEqual(t, a.series, 8+3*len(a.processes))
+		// The limit, and per process one overflow series of calls, of errors, of
+		// ledgers and of stalls, and its own of threads.
+		assert.LessOrEqual(t, a.series, 8+5*len(a.processes))
 	}
 }

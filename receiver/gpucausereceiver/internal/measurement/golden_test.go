@@ -62,6 +62,9 @@ func newAggregator() *Aggregator {
 // waits and fails, and a worker that only copies.
 func TestGolden(t *testing.T) {
 	a := newAggregator()
+	a.AddStall(engine, engineThread, "lock")
+	a.AddStall(engine, engineThread, "lock")
+	a.AddStall(engine, engineThread, "unknown")
 	launch := probeOf(t, "cudaLaunchKernel")
 	copyAsync := probeOf(t, "cudaMemcpyAsync")
 	a.Add(&event.Snapshot{
@@ -80,6 +83,11 @@ func TestGolden(t *testing.T) {
 			RunQueue: durations(time.Millisecond, 7),
 		}},
 		Memory: []event.MemorySample{{Process: engine, Allocated: 1 << 20}},
+		Ledger: []event.LedgerSample{{
+			Process: engine, Task: engineThread, Since: 12 * second,
+			Time:   event.Ledger{event.LedgerRunning: 5 * time.Second, event.LedgerLaunch: time.Second, event.LedgerGPUWait: 2 * time.Second},
+			Cycles: durations(20*time.Millisecond, 400),
+		}},
 	}, offset)
 	a.AddExemplar(Exemplar{
 		Process: engine, TID: 100, Probe: launch, Duration: 5 * time.Microsecond,
@@ -94,6 +102,8 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenOverflow(t *testing.T) {
 	a := NewAggregator(Settings{MaxSeriesPerProcess: 1, MaxSeries: 10, ScopeName: "test"})
+	a.AddStall(engine, worker, "io")
+	a.AddStall(engine, worker, "lock")
 	a.Add(&event.Snapshot{
 		At: 20 * second,
 		Calls: []event.CallSample{
@@ -103,8 +113,12 @@ func TestGoldenOverflow(t *testing.T) {
 			{Durations: durations(time.Second, 8)}, // the Linux kernel side's own overflow
 		},
 		Errors: []event.ErrorSample{{Process: engine, Probe: probeOf(t, "cudaMalloc"), Result: 2, Count: 3}},
+		Ledger: []event.LedgerSample{
+			{Process: engine, Task: engineThread, Since: 12 * second, Time: event.Ledger{event.LedgerRunning: time.Second}, Cycles: durations(time.Millisecond, 1)},
+			{Process: engine, Task: worker, Since: 13 * second, Time: event.Ledger{event.LedgerRunning: time.Second, event.LedgerIO: time.Second}},
+		},
 	}, offset)
-	require.EqualValues(t, 3, a.Overflowed())
+	require.EqualValues(t, 7, a.Overflowed())
 	requireGolden(t, "overflow", a.Metrics(offset, describe))
 }
 

@@ -73,6 +73,11 @@ func (t totals) feed(snapshot *event.Snapshot) {
 	for _, sample := range snapshot.Errors {
 		t["gpu.cuda.call.errors"] += float64(sample.Count)
 	}
+	for i := range snapshot.Ledger {
+		sample := &snapshot.Ledger[i]
+		t["dispatch.time"] += sample.Time.Total().Seconds()
+		t["dispatch.cycle.duration"] += float64(sample.Cycles.Count())
+	}
 	for i := range snapshot.OffCPU {
 		sample := &snapshot.OffCPU[i]
 		t["thread.run_queue.latency"] += float64(sample.RunQueue.Count())
@@ -81,6 +86,65 @@ func (t totals) feed(snapshot *event.Snapshot) {
 			t["thread.off_cpu.count"] += float64(sample.Count[reason])
 		}
 	}
+}
+
+// stall feeds the judgement of a random thread's cycle.
+func (t totals) stall(random *rand.Rand, a *Aggregator) {
+	causes := []string{"lock", "io", "unknown"}
+	process := event.ProcessID{PID: event.PID(1 + random.IntN(3)), Start: 1}
+	task := event.Task{Thread: event.Thread{PID: process.PID, TID: event.TID(1 + random.IntN(30))}}
+	a.AddStall(process, task, causes[random.IntN(len(causes))])
+	t["dispatch.stalls"]++
+}
+
+// ledgers are those of the dispatchers that live.
+type ledgers map[event.TID]*ledger
+
+type ledger struct{ since, counted ktime.Time }
+
+// add puts the increments of every dispatcher's ledger, up to about the
+// snapshot's time, into snapshot. Dispatchers come and, for good, go.
+func (l ledgers) add(random *rand.Rand, snapshot *event.Snapshot) {
+	for n := range event.TID(random.IntN(3)) {
+		since := snapshot.At - ktime.Time(random.Int64N(int64(10*time.Second)))
+		l[event.TID(1000+snapshot.At/second)+n] = &ledger{since: since, counted: since}
+	}
+	id := event.ProcessID{PID: 1, Start: 1}
+	for tid, ledger := range l {
+		if ledger.counted < snapshot.At-10*second { // exited in an earlier snapshot
+			continue
+		}
+		sample := event.LedgerSample{Process: id, Task: event.Task{Thread: event.Thread{PID: 1, TID: tid}}, Since: ledger.since}
+		sample.Final = random.IntN(5) == 0
+		until := snapshot.At
+		if sample.Final {
+			until -= (until - ledger.counted) / 2
+		}
+		split(random, until.Sub(ledger.counted), &sample.Time)
+		ledger.counted = until
+		if sample.Final {
+			ledger.counted--
+			sample.Time[event.LedgerRunning] -= min(1, sample.Time[event.LedgerRunning])
+		}
+		sample.Cycles = durations(time.Millisecond, uint32(random.IntN(3)))
+		snapshot.Ledger = append(snapshot.Ledger, sample)
+	}
+}
+
+// split divides d over random states.
+func split(random *rand.Rand, d time.Duration, into *event.Ledger) {
+	for d > 0 {
+		part := 1 + time.Duration(random.Int64N(int64(d)))
+		into[random.IntN(int(event.LedgerStates))] += part
+		d -= part
+	}
+}
+
+// dispatchTime is dispatch.time of one thread, all states together.
+type dispatchTime_ struct {
+	thread  event.TID
+	seconds float64
+	start   pcommon.Timestamp
 }
 
 var symbols = []string{"cudaLaunchKernel", "cudaLaunchKernel_ptsz", "cudaMalloc", "cudaFree", "cudaMemcpyAsync", "cuMemAlloc_v2"}
