@@ -12,6 +12,8 @@ COLLECTOR := _build/otelcol-gpucause
 # One package at a time: a session sees every process of the host.
 KERNEL_PACKAGES := ./bpf/... ./internal/capture/... ./internal/target/... ./receiver/...
 IS_ROOT := $(filter 0,$(shell id -u))
+# How often `make stories` runs each story.
+N ?= 20
 
 .PHONY: help
 help: ## Show the targets
@@ -78,8 +80,21 @@ else
 endif
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: stories
+ifneq ($(IS_ROOT),)
+stories: fakecuda ## Run every story N=20 times under load, and keep what was told in docs/causes.md (root)
+	mkdir -p _build
+	GPUCAUSE_STORIES=$(N) GPUCAUSE_STORIES_TABLE=$(CURDIR)/_build/stories.md \
+		$(GO) test -count=1 -v -timeout 40m -run '^TestConfusion$$' ./receiver/gpucausereceiver
+	sed -i -e '/^<!-- stories -->$$/,/^<!-- end of stories -->$$/{//!d}' \
+		-e '/^<!-- stories -->$$/r _build/stories.md' docs/causes.md
+else
+stories:
+	@echo "SKIPPED: the stories need the real probes, which need root: sudo make stories"
+endif
+
 .PHONY: demo
-demo: build fakecuda ## Trace the simulated workloads and print a causal chain (root)
+demo: build fakecuda ## Trace the simulated workloads and tell, one after the other, why each is slow (root)
 	testdata/demo/run.sh $(COLLECTOR)
 
 .PHONY: demo-jaeger

@@ -12,6 +12,8 @@ type Chain struct {
 	Process event.ProcessID
 	Root    *Interval
 	Orphan  bool // Root was enclosed in a call whose record never came
+	// Attribution tells where the time of Root went.
+	Attribution
 	// Truncated counts the waits whose waker's intervals were left out, all or
 	// some of them, for MaxDepth or MaxIntervals.
 	Truncated int
@@ -41,6 +43,8 @@ type Interval struct {
 	// blocked interval: what its waker's intervals were in [Start, Wake). In
 	// order of time.
 	Children []*Interval
+
+	InCycle bool // of a waker's call: its thread has dispatch cycles, so that the call has no trace of its own
 
 	Reason event.OffCPUReason // of an off-CPU interval, refined by its stack
 	Wake   ktime.Time         // of an off-CPU interval: blocked before, runnable from here; within [Start, End]

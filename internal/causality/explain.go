@@ -13,6 +13,9 @@ import (
 type Settings struct {
 	MaxDepth     int // wakers behind wakers; default 4
 	MaxIntervals int // wakers' intervals in one chain; default 64
+	// MaxCycleIntervals bounds the dispatcher's own intervals in a stall: whole
+	// outermost calls, the longest. Default 512.
+	MaxCycleIntervals int
 	// Symbol names a Linux kernel address, without offset, or returns "". Nil
 	// leaves the reasons as the scheduler told them.
 	Symbol func(address uint64) string
@@ -25,31 +28,51 @@ func (s Settings) withDefaults() Settings {
 	if s.MaxIntervals <= 0 {
 		s.MaxIntervals = 64
 	}
+	if s.MaxCycleIntervals <= 0 {
+		s.MaxCycleIntervals = 512
+	}
 	return s
+}
+
+// reason returns why o happened, refined by its stack.
+func (s *Settings) reason(o *event.OffCPU) event.OffCPUReason {
+	if s.Symbol == nil || o.Stack[0] == 0 {
+		return o.Reason
+	}
+	var symbols []string
+	for _, address := range o.Stack {
+		if address == 0 {
+			break
+		}
+		symbols = append(symbols, s.Symbol(address))
+	}
+	return RefineReason(o.Reason, symbols)
 }
 
 // Explain returns the chain of tree. The timeline must have advanced past the
 // tree's settling, which holds while it is being emitted. The chain shares the
 // tree's records.
 func Explain(tl *timeline.Timeline, tree *timeline.Tree, settings Settings) *Chain {
-	x := explainer{
-		timeline: tl,
-		settings: settings.withDefaults(),
-		chain:    &Chain{Process: tree.Process, Orphan: tree.Orphan},
-	}
-	x.left = x.settings.MaxIntervals
-	x.chain.Root = x.tree(tree.Process, tree.Root)
-	x.explainWaits(waits(nil, x.chain.Root))
-	x.sortUntraced()
-	return x.chain
+	x := newExplainer(tl, settings)
+	chain := &Chain{Process: tree.Process, Orphan: tree.Orphan, Attribution: CallCause(tree, x.settings)}
+	chain.Root = x.tree(tree.Process, tree.Root)
+	x.explainWaits(waits(nil, chain.Root))
+	chain.Truncated, chain.Untraced = x.truncated, x.sortedUntraced()
+	return chain
 }
 
 type explainer struct {
-	timeline *timeline.Timeline
-	settings Settings
-	chain    *Chain
-	left     int    // intervals of wakers that may still be added
-	path     []hold // the waits from the root to here
+	timeline  *timeline.Timeline
+	settings  Settings
+	truncated int
+	untraced  []Untraced
+	left      int    // intervals of wakers that may still be added
+	path      []hold // the waits from the root to here
+}
+
+func newExplainer(tl *timeline.Timeline, settings Settings) *explainer {
+	settings = settings.withDefaults()
+	return &explainer{timeline: tl, settings: settings, left: settings.MaxIntervals}
 }
 
 // hold is a thread that waits.
@@ -75,22 +98,8 @@ func (x *explainer) offCPU(process event.ProcessID, o *event.OffCPU) *Interval {
 	return &Interval{
 		Process: process, OffCPU: o,
 		Start: o.Start, Wake: wake(o), End: o.End,
-		Reason: x.reason(o),
+		Reason: x.settings.reason(o),
 	}
-}
-
-func (x *explainer) reason(o *event.OffCPU) event.OffCPUReason {
-	if x.settings.Symbol == nil || o.Stack[0] == 0 {
-		return o.Reason
-	}
-	var symbols []string
-	for _, address := range o.Stack {
-		if address == 0 {
-			break
-		}
-		symbols = append(symbols, x.settings.Symbol(address))
-	}
-	return RefineReason(o.Reason, symbols)
 }
 
 // waits appends the blocked intervals of one thread at and below i to dst.
@@ -130,12 +139,12 @@ func (x *explainer) tell(wait *Interval) Story {
 	}
 	coverage := x.timeline.Coverage(o.Waker.Thread, wait.Start, wait.Wake)
 	if coverage == timeline.NotTraced {
-		x.untraced(wait)
+		x.addUntraced(wait)
 		return StoryNotTraced
 	}
 	found := x.timeline.Intervals(nil, o.Waker.Thread, wait.Start, wait.Wake)
 	if len(found) > 0 && (len(x.path) >= x.settings.MaxDepth || x.left == 0) {
-		x.chain.Truncated++
+		x.truncated++
 		return StoryTruncated
 	}
 	kept := x.keep(found)
@@ -185,7 +194,7 @@ func story(coverage timeline.Coverage, found, kept int) Story {
 // keep returns as many of found as there is room for, the longest, in their order.
 func (x *explainer) keep(found []timeline.Interval) []timeline.Interval {
 	if len(found) > x.left {
-		x.chain.Truncated++
+		x.truncated++
 		found = longest(found, x.left)
 	}
 	x.left -= len(found)
@@ -209,17 +218,18 @@ func longest(found []timeline.Interval, n int) []timeline.Interval {
 	return kept
 }
 
-func (x *explainer) untraced(wait *Interval) {
+func (x *explainer) addUntraced(wait *Interval) {
 	waker := wait.OffCPU.Waker
-	for n := range x.chain.Untraced {
-		if u := &x.chain.Untraced[n]; u.Task.Thread == waker.Thread {
+	for n := range x.untraced {
+		if u := &x.untraced[n]; u.Task.Thread == waker.Thread {
 			u.Blocked += wait.Blocked()
 			return
 		}
 	}
-	x.chain.Untraced = append(x.chain.Untraced, Untraced{Task: waker, Blocked: wait.Blocked()})
+	x.untraced = append(x.untraced, Untraced{Task: waker, Blocked: wait.Blocked()})
 }
 
-func (x *explainer) sortUntraced() {
-	slices.SortStableFunc(x.chain.Untraced, func(a, b Untraced) int { return cmp.Compare(b.Blocked, a.Blocked) })
+func (x *explainer) sortedUntraced() []Untraced {
+	slices.SortStableFunc(x.untraced, func(a, b Untraced) int { return cmp.Compare(b.Blocked, a.Blocked) })
+	return x.untraced
 }

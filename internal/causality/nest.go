@@ -42,6 +42,7 @@ func (x *explainer) clipped(f timeline.Interval, from, to ktime.Time) *Interval 
 		return &Interval{
 			Process: f.Process, Call: f.Call,
 			Start: max(f.Call.Start, from), End: min(f.Call.End, to),
+			InCycle: x.timeline.Dispatches(f.Call.Task.Thread),
 		}
 	}
 	i := x.offCPU(f.Process, f.OffCPU)

@@ -36,6 +36,13 @@ type heldBack struct {
 	dropped    ktime.Time      // latest end of what is not here any more
 }
 
+// Dispatches reports whether thread has dispatch cycles: its outermost calls are
+// emitted with them only.
+func (t *Timeline) Dispatches(thread event.Thread) bool {
+	p := t.processes[thread.PID]
+	return p != nil && p.threads[thread.TID] != nil && p.threads[thread.TID].cycles.dispatcher
+}
+
 func (t *Timeline) addCycle(c *event.Cycle) {
 	p, th := t.admit(c.Task.Thread, c.Start, c.End)
 	if th == nil {

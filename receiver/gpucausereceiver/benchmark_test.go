@@ -42,3 +42,31 @@ func later(records []event.Record) {
 	call.Start, call.End, call.ID = call.Start+step, call.End+step, call.ID+1
 	off.Start, off.Wake, off.End, off.Call = off.Start+step, off.Wake+step, off.End+step, call.ID
 }
+
+// BenchmarkCycle is the way of one unremarkable dispatch cycle, with one wait,
+// from record to verdict, and of a stall to the consumer.
+func BenchmarkCycle(b *testing.B) {
+	for name, ratio := range map[string]float64{"judged": 1000, "traced": 1} {
+		b.Run(name, func(b *testing.B) {
+			config := testConfig()
+			config.Spans.MaxPerSecond, config.Stalls.Ratio, config.Stalls.BaselineInterval = 1<<30, ratio, 0
+			s := &fakeSource{}
+			r := newReceiver(config, receivertest.NewNopSettings(metadata.Type), fakeMachine(b, s))
+			r.traces = consumertest.NewNop()
+			p, err := newPipeline(r, s)
+			require.NoError(b, err)
+			b.Cleanup(p.telemetry.Shutdown)
+			id, end, length := uint64(0), ktime.Time(time.Hour), 20*time.Millisecond
+			b.ReportAllocs()
+			for b.Loop() {
+				id, length = id+1, length+time.Nanosecond // always slower than before
+				end = end.Add(length)
+				records := lockedCycle(id, end, length, 10*time.Millisecond)
+				for i := range records {
+					p.add(&records[i])
+				}
+				p.emit(b.Context(), end, end.Add(time.Second))
+			}
+		})
+	}
+}

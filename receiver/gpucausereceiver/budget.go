@@ -28,6 +28,12 @@ func newBudgets(perSecond uint32) *budgets {
 	return &budgets{perSecond: float64(perSecond), buckets: make(map[event.PID]*bucket)}
 }
 
+// hasSpare reports whether the process may emit a trace that is not about a
+// stall now: half of what it can save up stays for stalls.
+func (b *budgets) hasSpare(pid event.PID, now ktime.Time) bool {
+	return b.refilled(pid, now).tokens >= max(1, b.perSecond*burst.Seconds()/2)
+}
+
 // allows reports whether the process may emit a trace now.
 func (b *budgets) allows(pid event.PID, now ktime.Time) bool {
 	return b.refilled(pid, now).tokens >= 1

@@ -1,12 +1,14 @@
 package gpucausereceiver
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
-	"github.com/gpucause/gpucause/internal/causality"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 )
@@ -29,30 +31,109 @@ func TestNoBudgetNoTraces(t *testing.T) {
 	assert.False(t, newBudgets(0).allows(1, ktime.Time(time.Hour)))
 }
 
+func TestOnlyStallsSpendTheSecondHalf(t *testing.T) {
+	b := newBudgets(100)
+	require.True(t, b.hasSpare(1, 0))
+	b.spend(1, 101)
+	assert.False(t, b.hasSpare(1, 0), "99 of 200 are left")
+	assert.True(t, b.allows(1, 0))
+	assert.True(t, b.hasSpare(1, ktime.Time(time.Second)))
+}
+
 func TestWakersAreFollowedFromAMillisecondOn(t *testing.T) {
 	w := newWakers(FollowWakersConfig{Enabled: true, MaxProcesses: 1})
-	assert.Empty(t, w.choose(waitedFor(7, 600*time.Microsecond)))
-	assert.Equal(t, []event.PID{7}, w.choose(waitedFor(7, 400*time.Microsecond)))
-	assert.Empty(t, w.choose(waitedFor(7, time.Second)), "already followed")
-	assert.Empty(t, w.choose(waitedFor(8, time.Second)), "no room")
+	w.waitedFor(7, 600*time.Microsecond)
+	assert.Empty(t, due(w))
+	w.waitedFor(7, 400*time.Microsecond)
+	assert.Equal(t, []event.PID{7}, due(w))
+	w.waitedFor(7, time.Second)
+	assert.Empty(t, due(w), "already followed")
 	w.forget(7)
-	assert.Equal(t, []event.PID{8}, w.choose(waitedFor(8, time.Second)))
+	w.waitedFor(8, time.Second)
+	assert.Equal(t, []event.PID{8}, due(w))
+}
+
+func TestWakersWithoutRoomAreCountedOnce(t *testing.T) {
+	w := newWakers(FollowWakersConfig{Enabled: true, MaxProcesses: 1})
+	w.waitedFor(7, time.Second)
+	for range 5 {
+		w.waitedFor(8, time.Second)
+	}
+	chosen, refused := w.take()
+	assert.Equal(t, []event.PID{7}, chosen)
+	assert.Equal(t, 1, refused)
+	w.forget(7)
+	w.waitedFor(8, time.Microsecond)
+	assert.Equal(t, []event.PID{8}, due(w), "there is room now")
 }
 
 func TestWakersAreNotFollowedWhenDisabled(t *testing.T) {
 	w := newWakers(FollowWakersConfig{MaxProcesses: 5})
-	assert.Empty(t, w.choose(waitedFor(7, time.Hour)))
+	w.waitedFor(7, time.Hour)
+	assert.Empty(t, due(w))
 	assert.Empty(t, w.candidates)
 }
 
-func TestCandidatesAreBounded(t *testing.T) {
-	w := newWakers(FollowWakersConfig{Enabled: true, MaxProcesses: 5})
-	for pid := range event.PID(3 * maxCandidates) {
-		w.choose(waitedFor(pid+1, time.Microsecond))
-	}
-	assert.LessOrEqual(t, len(w.candidates), maxCandidates)
+func TestRejectedWakerMakesRoomAndIsLeftAlone(t *testing.T) {
+	w := newWakers(FollowWakersConfig{Enabled: true, MaxProcesses: 1})
+	w.waitedFor(2, time.Second)
+	require.Len(t, due(w), 1)
+	w.reject(2)
+	w.waitedFor(2, time.Second)
+	assert.Empty(t, due(w))
+	w.waitedFor(7, time.Second)
+	assert.Equal(t, []event.PID{7}, due(w))
 }
 
-func waitedFor(pid event.PID, d time.Duration) []causality.Untraced {
-	return []causality.Untraced{{Task: event.Task{Thread: event.Thread{PID: pid, TID: event.TID(pid)}}, Blocked: d}}
+func TestKernelThreadsAreTold(t *testing.T) {
+	proc := t.TempDir()
+	for name, stat := range map[string]string{
+		"2":  "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0",
+		"7":  "7 (odd) S 1 (name) S 1 7 7 0 -1 4194560 0 0",
+		"8":  "8 (cut) S 1",
+		"9":  "9 (bad) S 0 0 0 0 -1 many 0 0",
+		"10": "",
+	} {
+		require.NoError(t, os.Mkdir(filepath.Join(proc, name), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(proc, name, "stat"), []byte(stat), 0o600))
+	}
+	assert.True(t, isKernelThread(proc, 2))
+	for _, pid := range []event.PID{7, 8, 9, 10, 11} {
+		assert.False(t, isKernelThread(proc, pid), pid)
+	}
+}
+
+func TestWatchedWakersAreBounded(t *testing.T) {
+	w := newWakers(FollowWakersConfig{Enabled: true, MaxProcesses: 5})
+	for pid := range event.PID(3 * maxCandidates) {
+		w.waitedFor(pid+1, time.Microsecond)
+	}
+	assert.LessOrEqual(t, len(w.candidates), maxCandidates)
+	for tid := range event.TID(2 * maxDispatchers) {
+		w.addDispatcher(event.Thread{PID: 7, TID: tid})
+	}
+	assert.Len(t, w.dispatchers, maxDispatchers)
+	w.forgetThread(event.Thread{PID: 7})
+	assert.Len(t, w.dispatchers, maxDispatchers-1)
+	w.forget(7)
+	assert.Empty(t, w.dispatchers)
+}
+
+func TestOnlyWaitsOfDispatchersForOthersMatter(t *testing.T) {
+	w := newWakers(FollowWakersConfig{Enabled: true, MaxProcesses: 5})
+	wait := event.OffCPU{Task: engineTask, Waker: wakerTask, WakerContext: event.WakerTask}
+	assert.False(t, w.matters(&wait), "not a dispatcher yet")
+	w.addDispatcher(engineTask.Thread)
+	assert.True(t, w.matters(&wait))
+	interrupted := wait
+	interrupted.WakerContext = event.WakerSoftIRQ
+	assert.False(t, w.matters(&interrupted))
+	own := wait
+	own.Waker = engineTask
+	assert.False(t, w.matters(&own))
+}
+
+func due(w *wakers) []event.PID {
+	chosen, _ := w.take()
+	return chosen
 }

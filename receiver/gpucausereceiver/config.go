@@ -18,6 +18,8 @@ type Config struct {
 	OffCPU OffCPUConfig `mapstructure:"off_cpu"`
 	// Limits bound the memory of the kernel side and of the receiver.
 	Limits LimitsConfig `mapstructure:"limits"`
+	// Stalls says which dispatch cycles become traces; all of them are in the metrics.
+	Stalls StallsConfig `mapstructure:"stalls"`
 	// Spans bounds the traces.
 	Spans SpansConfig `mapstructure:"spans"`
 	// FollowWakers says whether processes that wake traced ones are traced too.
@@ -63,6 +65,39 @@ type OffCPUConfig struct {
 	// KernelStacks takes the Linux kernel stack of blocked threads.
 	KernelStacks bool `mapstructure:"kernel_stacks"`
 }
+
+// StallsConfig says which dispatch cycles become traces.
+type StallsConfig struct {
+	// Mode is "stalls" for the cycles that are slow for their thread, the failing
+	// ones and a baseline, "all" for every recorded cycle, and "off" to judge none.
+	Mode StallMode `mapstructure:"mode"`
+	// MinDuration is the length from which a cycle may be a stall.
+	MinDuration time.Duration `mapstructure:"min_duration"`
+	// Ratio is how many times its thread's typical duration a stall takes at least.
+	Ratio float64 `mapstructure:"ratio"`
+	// WarmUp is how many cycles of a thread make up a first idea of what is
+	// typical; none of them is a stall.
+	WarmUp uint32 `mapstructure:"warm_up"`
+	// Window is how many of a thread's latest cycles what is typical rests on.
+	Window uint32 `mapstructure:"window"`
+	// BaselineInterval is the time between two traces of unremarkable cycles of
+	// one thread, to compare with; 0 is off.
+	BaselineInterval time.Duration `mapstructure:"baseline_interval"`
+	// MinCycle is the length from which a cycle is recorded.
+	MinCycle time.Duration `mapstructure:"min_cycle"`
+	// MaxCycle is the length at which a cycle is closed and another opened.
+	MaxCycle time.Duration `mapstructure:"max_cycle"`
+}
+
+// StallMode says which dispatch cycles become traces.
+type StallMode string
+
+// Stall modes.
+const (
+	StallModeStalls StallMode = "stalls"
+	StallModeAll    StallMode = "all"
+	StallModeOff    StallMode = "off"
+)
 
 // LimitsConfig bounds memory.
 type LimitsConfig struct {
@@ -139,6 +174,16 @@ func createDefaultConfig() component.Config {
 			MaxFunctions:        settings.MaxFunctions,
 			MaxPointers:         settings.MaxPointers,
 		},
+		Stalls: StallsConfig{
+			Mode:             StallModeStalls,
+			MinDuration:      10 * time.Millisecond,
+			Ratio:            1.5,
+			WarmUp:           8,
+			Window:           64,
+			BaselineInterval: time.Minute,
+			MinCycle:         settings.MinCycle,
+			MaxCycle:         settings.MaxCycle,
+		},
 		Spans:              SpansConfig{MaxPerSecond: 500, MaxDepth: 4, MaxIntervals: 64},
 		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 64},
 		CollectionInterval: 10 * time.Second,
@@ -156,6 +201,8 @@ func (c *Config) captureSettings() capture.Settings {
 		SlowOffCPU:      c.OffCPU.Threshold,
 		Interruption:    c.Calls.InterruptionThreshold,
 		SampleEvery:     c.Calls.SampleEvery,
+		MinCycle:        c.Stalls.MinCycle,
+		MaxCycle:        c.Stalls.MaxCycle,
 		KernelStacks:    c.OffCPU.KernelStacks,
 		RingBytes:       c.Limits.RingBufferBytes,
 		MaxProcesses:    c.Limits.MaxProcesses,

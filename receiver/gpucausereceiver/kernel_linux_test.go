@@ -48,6 +48,28 @@ func TestRealKernel(t *testing.T) {
 	assert.Less(t, time.Since(begun), 5*time.Second)
 	assert.Contains(t, services(&traces), "simulated-engine")
 	assert.Contains(t, callsCounted(&metrics), "cudaLaunchKernel")
+	assertStatesSumToWallTime(t, &metrics)
+}
+
+// assertStatesSumToWallTime checks the ledger of every dispatcher in every
+// emission against its own time.
+func assertStatesSumToWallTime(t *testing.T, sink *consumertest.MetricsSink) {
+	t.Helper()
+	checked := 0
+	for _, batch := range sink.AllMetrics() {
+		points := sumPoints(batch, "dispatch.time")
+		sums, elapsed := map[string]float64{}, map[string]time.Duration{}
+		for _, point := range points.All() {
+			tid := text(point.Attributes(), "thread.id")
+			sums[tid] += point.DoubleValue()
+			elapsed[tid] = point.Timestamp().AsTime().Sub(point.StartTimestamp().AsTime())
+		}
+		for tid, sum := range sums {
+			assert.InEpsilon(t, elapsed[tid].Seconds(), sum, 0.001, tid)
+			checked++
+		}
+	}
+	assert.Positive(t, checked)
 }
 
 func services(sink *consumertest.TracesSink) map[string]int {

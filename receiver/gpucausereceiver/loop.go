@@ -81,7 +81,7 @@ func (p *pipeline) run(ctx context.Context) {
 		case <-drain.C:
 			p.drain(ctx)
 		case <-collect.C:
-			p.collect(ctx)
+			p.collect(ctx, lastTraces)
 		case <-offset.C:
 			p.measureOffset()
 		}
@@ -93,7 +93,7 @@ func (p *pipeline) run(ctx context.Context) {
 func (p *pipeline) finish(ctx context.Context) {
 	p.drain(ctx)
 	p.flush(ctx)
-	p.collect(ctx)
+	p.collect(ctx, 0)
 }
 
 // health reports whether an operation on the source works, on every change only.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/otel/attribute"
@@ -21,6 +22,9 @@ import (
 
 // endOfTime is after every record: advancing to it settles everything.
 const endOfTime = ktime.Time(math.MaxInt64)
+
+// lastTraces is how long after a process's end its last traces have been told.
+const lastTraces = time.Second
 
 // maxBatchSpans bounds what is handed over to the next consumer at once.
 const maxBatchSpans = 8192
@@ -42,6 +46,7 @@ type pipeline struct {
 	offset     ktime.Offset
 	timeline   *timeline.Timeline
 	explain    causality.Settings
+	judge      *causality.Judge // nil where cycles are not judged
 	spans      *spans.Builder
 	aggregator *measurement.Aggregator
 
@@ -86,6 +91,7 @@ func (p *pipeline) makeBuilders(version string) {
 		MaxIntervals: int(p.config.Spans.MaxIntervals),
 		Symbol:       names.function,
 	}
+	p.judge = newJudge(p.config.Stalls, p.explain)
 	p.spans = spans.NewBuilder(spans.Settings{
 		HostName:     p.processes.host.name,
 		HostID:       p.processes.host.id,
@@ -111,6 +117,7 @@ func (p *pipeline) drain(ctx context.Context) {
 		return
 	}
 	p.emit(ctx, now, now)
+	p.follow(ctx, now)
 }
 
 // flush emits the traces that have not settled yet.
@@ -127,6 +134,12 @@ func (p *pipeline) add(record *event.Record) {
 	case event.KindProcess:
 		p.change(&record.Process)
 		p.timeline.Add(record)
+	case event.KindOffCPU:
+		p.noteWait(&record.OffCPU)
+		p.timeline.Add(record)
+	case event.KindCycle:
+		p.wakers.addDispatcher(record.Cycle.Task.Thread)
+		p.timeline.Add(record)
 	default:
 		p.timeline.Add(record)
 	}
@@ -140,7 +153,18 @@ func (p *pipeline) change(change *event.ProcessChange) {
 	case event.ProcessExecuted:
 		p.functions.forget(id.PID)
 	case event.ProcessExited:
-		p.processes.exited(id)
+		p.processes.exited(id, change.At)
+	case event.ThreadExited:
+		p.wakers.forgetThread(change.Task.Thread)
+	}
+}
+
+// noteWait counts a dispatcher's wait for a process that is not traced. Waits
+// in unremarkable cycles count, so that the first stall can be told.
+func (p *pipeline) noteWait(o *event.OffCPU) {
+	waker := o.Waker.Thread
+	if p.wakers.matters(o) && p.timeline.Coverage(waker, o.Start, o.Wake) == timeline.NotTraced {
+		p.wakers.waitedFor(waker.PID, o.Wake.Sub(o.Start))
 	}
 }
 
@@ -148,18 +172,33 @@ func (p *pipeline) change(change *event.ProcessChange) {
 // what the budgets allow at the time now.
 func (p *pipeline) emit(ctx context.Context, now, settled ktime.Time) {
 	batch := p.spans.NewBatch(p.offset)
-	p.timeline.Advance(settled, func(tree *timeline.Tree) {
-		p.tell(ctx, batch, tree, now)
-		if batch.SpanCount() >= maxBatchSpans {
-			p.sink.consumeTraces(ctx, batch.Traces())
-			batch = p.spans.NewBatch(p.offset)
-		}
+	p.timeline.Advance(settled, timeline.Handler{
+		Tree: func(tree *timeline.Tree) {
+			p.tell(ctx, batch, tree, now)
+			batch = p.handOverFull(ctx, batch)
+		},
+		Cycle: func(cycle *timeline.Cycle) {
+			p.tellCycle(ctx, batch, cycle, now)
+			batch = p.handOverFull(ctx, batch)
+		},
 	})
 	p.sink.consumeTraces(ctx, batch.Traces())
 }
 
+// handOverFull hands a batch over if it is full, and returns the one to go on with.
+func (p *pipeline) handOverFull(ctx context.Context, batch *spans.Batch) *spans.Batch {
+	if batch.SpanCount() < maxBatchSpans {
+		return batch
+	}
+	p.sink.consumeTraces(ctx, batch.Traces())
+	return p.spans.NewBatch(p.offset)
+}
+
 // tell adds the chain of a tree to the batch, unless its process is over budget.
 func (p *pipeline) tell(ctx context.Context, batch *spans.Batch, tree *timeline.Tree, now ktime.Time) {
+	if p.sink.traces == nil {
+		return
+	}
 	if !p.budgets.allows(tree.Process.PID, now) {
 		p.telemetry.GpucauseStallsSuppressed.Add(ctx, 1)
 		return
@@ -168,10 +207,17 @@ func (p *pipeline) tell(ctx context.Context, batch *spans.Batch, tree *timeline.
 	before := batch.SpanCount()
 	calls := batch.Append(chain)
 	p.budgets.spend(tree.Process.PID, batch.SpanCount()-before)
-	p.telemetry.GpucauseStallsEmitted.Add(ctx, 1)
-	p.telemetry.GpucauseChainsTruncated.Add(ctx, int64(chain.Truncated))
+	p.countTrace(ctx, chain.Truncated, chain.Untraced)
 	p.exemplify(calls)
-	p.follow(ctx, chain.Untraced, now)
+}
+
+// countTrace notes what a trace that was built is missing.
+func (p *pipeline) countTrace(ctx context.Context, truncated int, untraced []causality.Untraced) {
+	p.telemetry.GpucauseStallsEmitted.Add(ctx, 1)
+	p.telemetry.GpucauseChainsTruncated.Add(ctx, int64(truncated))
+	for _, u := range untraced {
+		p.wakers.waitedFor(u.Task.Thread.PID, u.Blocked)
+	}
 }
 
 func (p *pipeline) exemplify(calls []spans.Emitted) {
@@ -186,8 +232,14 @@ func (p *pipeline) exemplify(calls []spans.Emitted) {
 }
 
 // follow begins to follow wakers whose story is missing, for the next time.
-func (p *pipeline) follow(ctx context.Context, untraced []causality.Untraced, now ktime.Time) {
-	for _, pid := range p.wakers.choose(untraced) {
+func (p *pipeline) follow(ctx context.Context, now ktime.Time) {
+	due, refused := p.wakers.take()
+	p.telemetry.GpucauseWakersUnfollowed.Add(ctx, int64(refused))
+	for _, pid := range due {
+		if isKernelThread(p.machine.procPath, pid) {
+			p.wakers.reject(pid)
+			continue
+		}
 		if err := p.source.Follow(pid); err != nil {
 			p.telemetry.GpucauseWakersUnfollowed.Add(ctx, 1)
 			continue
@@ -197,10 +249,10 @@ func (p *pipeline) follow(ctx context.Context, untraced []causality.Untraced, no
 	}
 }
 
-// collect emits the metrics, and forgets the processes that had ended before
-// the snapshot: it was the last one with their increments.
-func (p *pipeline) collect(ctx context.Context) {
-	gone := p.processes.takeGone(p.wakers.pids, p.aggregator.Processes)
+// collect emits the metrics, and forgets the processes that had ended this long
+// before the snapshot: it was the last one with their increments.
+func (p *pipeline) collect(ctx context.Context, ago time.Duration) {
+	gone := p.gone(ago)
 	snapshot, err := p.source.Snapshot()
 	if err == nil && snapshot == nil {
 		err = errors.New("no counters")
@@ -219,11 +271,25 @@ func (p *pipeline) collect(ctx context.Context) {
 	p.observe(ctx)
 }
 
+// gone returns the processes to forget.
+func (p *pipeline) gone(ago time.Duration) []event.ProcessID {
+	p.wakers.pids(p.processes.checkFollowed)
+	p.aggregator.Processes(p.processes.check)
+	now, err := p.machine.now()
+	if err != nil {
+		return nil
+	}
+	return p.processes.takeGone(now.Add(-ago))
+}
+
 func (p *pipeline) forget(id event.ProcessID) {
 	p.processes.forget(id)
 	p.functions.forget(id.PID)
 	p.budgets.forget(id.PID)
 	p.wakers.forget(id.PID)
+	if p.judge != nil {
+		p.judge.Forget(id.PID)
+	}
 }
 
 // observe publishes figures of this goroutine's own for the component's metrics.

@@ -22,7 +22,7 @@ type processes struct {
 	host     host
 	config   ResourceConfig
 	known    map[event.PID]description
-	gone     map[event.ProcessID]struct{} // exited since the latest takeGone
+	gone     map[event.ProcessID]ktime.Time // when they ended; not taken yet
 }
 
 type description struct {
@@ -34,7 +34,7 @@ func newProcesses(procPath string, h host, config ResourceConfig) *processes {
 	return &processes{
 		procPath: procPath, host: h, config: config,
 		known: make(map[event.PID]description),
-		gone:  make(map[event.ProcessID]struct{}),
+		gone:  make(map[event.ProcessID]ktime.Time),
 	}
 }
 
@@ -70,32 +70,35 @@ func (p *processes) resource(id event.ProcessID, resource pcommon.Resource) {
 	p.describe(id, attributes)
 }
 
-// exited notes that a process is gone.
-func (p *processes) exited(id event.ProcessID) { p.gone[id] = struct{}{} }
+// exited notes that a process ended.
+func (p *processes) exited(id event.ProcessID, at ktime.Time) { p.gone[id] = at }
 
-// takeGone returns the processes that have gone since the previous call: those
-// whose exit was seen and, because that record may have been dropped, those of
-// followed and measured ones that the Linux kernel no longer has.
-func (p *processes) takeGone(followed func(func(event.PID)), measured func(func(event.ProcessID))) []event.ProcessID {
-	followed(func(pid event.PID) { p.check(event.ProcessID{PID: pid}) })
-	measured(p.check)
-	gone := make([]event.ProcessID, 0, len(p.gone))
-	for id := range p.gone {
-		gone = append(gone, id)
-	}
-	clear(p.gone)
-	return gone
-}
-
+// check notes that a process is gone if the Linux kernel no longer has it: the
+// record of its exit may have been dropped.
 func (p *processes) check(id event.ProcessID) {
-	if id.PID == 0 {
+	if _, noted := p.gone[id]; noted || id.PID == 0 {
 		return
 	}
 	_, err := os.Stat(filepath.Join(p.procPath, strconv.FormatUint(uint64(id.PID), 10)))
 	replaced := id.Start != 0 && p.known[id.PID].start > id.Start
 	if os.IsNotExist(err) || replaced {
-		p.exited(id)
+		p.exited(id, 0)
 	}
+}
+
+// checkFollowed is check for a process of which only the number is known.
+func (p *processes) checkFollowed(pid event.PID) { p.check(event.ProcessID{PID: pid}) }
+
+// takeGone returns, once, the processes that ended until cutoff.
+func (p *processes) takeGone(cutoff ktime.Time) []event.ProcessID {
+	var gone []event.ProcessID
+	for id, at := range p.gone {
+		if at <= cutoff {
+			gone = append(gone, id)
+			delete(p.gone, id)
+		}
+	}
+	return gone
 }
 
 // forget drops the description of a process, unless its number has a new owner.

@@ -120,6 +120,7 @@ type bench struct {
 	telemetry *componenttest.Telemetry
 	traces    consumertest.TracesSink
 	metrics   consumertest.MetricsSink
+	cycles    uint64 // put in
 }
 
 func newBench(t *testing.T) *bench {

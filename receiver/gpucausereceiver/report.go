@@ -56,6 +56,8 @@ func (r *reporter) losses() map[string]uint64 {
 		"orphan_off_cpu":  r.timeline.OrphanOffCPU,
 		"part_dropped":    r.timeline.PartsDropped,
 		"pending_dropped": r.timeline.PendingDropped,
+		"tree_dropped":    r.timeline.TreesDropped,
+		"off_cpu_dropped": r.timeline.OffCPUDropped,
 		"refused":         r.timeline.Refused,
 		"evicted":         r.timeline.Evicted,
 		"malformed":       r.timeline.Malformed,
@@ -132,6 +134,7 @@ var recordKinds = [event.Kinds]string{
 	event.KindOffCPU:       "off_cpu",
 	event.KindProcess:      "process",
 	event.KindFunctionName: "function_name",
+	event.KindCycle:        "cycle",
 }
 
 func dropped(r capture.Report) map[string]uint64 {

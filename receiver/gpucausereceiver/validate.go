@@ -18,6 +18,11 @@ const (
 	maxLimit              = 1 << 20
 	maxSpanDepth          = 16
 	maxSpanIntervals      = 4096
+	maxStallWindow        = 512
+	maxStallRatio         = 1000
+	minBaselineInterval   = time.Second
+	minCycleLength        = 10 * time.Microsecond
+	minMaxCycle           = 100 * time.Millisecond
 )
 
 var mechanisms = map[string]capture.Mechanism{
@@ -37,6 +42,7 @@ func (c *Config) Validate() error {
 		positive("calls::sync_threshold", c.Calls.SyncThreshold),
 		positive("calls::interruption_threshold", c.Calls.InterruptionThreshold),
 		positive("off_cpu::threshold", c.OffCPU.Threshold),
+		c.Stalls.validate(),
 		c.Limits.validate(),
 		within("spans::max_depth", c.Spans.MaxDepth, maxSpanDepth),
 		within("spans::max_intervals", c.Spans.MaxIntervals, maxSpanIntervals),
@@ -48,6 +54,59 @@ func (c *Config) Validate() error {
 func (a AttachConfig) validate() error {
 	if _, ok := mechanisms[a.Mechanism]; !ok {
 		return fmt.Errorf("attach::mechanism is %q: use auto, session, multi or perf", a.Mechanism)
+	}
+	return nil
+}
+
+func (s StallsConfig) validate() error {
+	return errors.Join(
+		s.Mode.validate(),
+		atLeast("stalls::min_cycle", s.MinCycle, minCycleLength),
+		atLeast("stalls::max_cycle", s.MaxCycle, minMaxCycle),
+		s.validateMinDuration(),
+		s.validateRatio(),
+		within("stalls::window", s.Window, maxStallWindow),
+		s.validateWarmUp(),
+		s.validateBaseline(),
+	)
+}
+
+func (m StallMode) validate() error {
+	switch m {
+	case StallModeStalls, StallModeAll, StallModeOff:
+		return nil
+	default:
+		return fmt.Errorf("stalls::mode is %q: use stalls, all or off", string(m))
+	}
+}
+
+// validateMinDuration keeps a stall within the lengths that cycles can have.
+func (s StallsConfig) validateMinDuration() error {
+	if s.MinDuration < s.MinCycle || s.MinDuration > s.MaxCycle {
+		return fmt.Errorf("stalls::min_duration is %s: use %s (stalls::min_cycle) to %s (stalls::max_cycle)",
+			s.MinDuration, s.MinCycle, s.MaxCycle)
+	}
+	return nil
+}
+
+// validateWarmUp keeps the warm-up within what is remembered, or it would never end.
+func (s StallsConfig) validateWarmUp() error {
+	if s.WarmUp == 0 || s.WarmUp > s.Window {
+		return fmt.Errorf("stalls::warm_up is %d: use 1 to %d (stalls::window)", s.WarmUp, s.Window)
+	}
+	return nil
+}
+
+func (s StallsConfig) validateRatio() error {
+	if !(s.Ratio >= 1 && s.Ratio <= maxStallRatio) {
+		return fmt.Errorf("stalls::ratio is %v: use 1 to %d, such as 1.5", s.Ratio, maxStallRatio)
+	}
+	return nil
+}
+
+func (s StallsConfig) validateBaseline() error {
+	if s.BaselineInterval != 0 && s.BaselineInterval < minBaselineInterval {
+		return fmt.Errorf("stalls::baseline_interval is %s: use at least %s, or 0 for no baseline", s.BaselineInterval, minBaselineInterval)
 	}
 	return nil
 }

@@ -1,45 +1,73 @@
 #!/usr/bin/env bash
-# run.sh [COLLECTOR]: traces a simulated inference server with the real probes
-# and prints why a launch was slow. Needs root; takes about 15 seconds.
+# run.sh [COLLECTOR]: traces one simulated workload after the other with the
+# real probes, and tells why each was slow. Needs root; takes about a minute.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/session.sh"
 
-seconds=${GPUCAUSE_DEMO_SECONDS:-10}
-other_causes=('the first launch of this function' '^cudaStreamSynchronize took')
+steps=${GPUCAUSE_DEMO_STEPS:-400}
+
+# What the tree of the trace to show must match, beyond the cause.
+declare -A chain_of=(
+	[lock-io]='─ cuLaunchKernel.*─ blocked: futex .*woken by offload.*─ blocked: io .*offload'
+	[data-loader]='woken by loader.*─ blocked: io .*loader'
+	[cpu-contention]='─ runnable: preempted .*CPU had by hog'
+)
+stories=(lock-io data-loader cpu-contention gpu-busy memory-bandwidth first-launch queue-full malloc-storm memcpy own-io host-code)
 
 main() {
+	local story
 	title "gpucause demo: what is the GPU waiting for, and which thread owns the wait?"
 	check_machine
 	open_session demo "${1:-$repository/_build/otelcol-gpucause}"
 	start_collector
-	run_engine "$seconds" lock,firstlaunch,prefill
-	stop_collector
-	step traces "$(spans) spans, $(du -h "$session/traces.jsonl" | cut -f1) of OTLP"
-
-	title "Why was this launch slow?"
 	cat <<-TEXT
-		It waited for a lock, and the thread that held the lock was waiting for the disk. Read it downwards:
-		what is below a wait is what the thread that ended it was doing meanwhile. Times are in ms since the
-		launch; all of them were taken in the Linux kernel, and nothing in the program was changed.
 
+		Each story is a program on a simulated CUDA whose steps take about 2 ms, until something gets in their way. Nothing in
+		the programs is changed: probes in the Linux kernel see their calls and context switches. Read the trees downwards: what
+		is below a wait is what the thread that ended it was doing meanwhile. Times are in ms since the step began.
 	TEXT
-	print_chain
-	print_others
+	for story in "${stories[@]}"; do tell "$story"; done
+	tell_healthy
+	stop_collector
 	cat <<-TEXT
 
-		${faint}Kept in $session: traces.jsonl, metrics.jsonl (OTLP, one message per line), collector.log
-		More of it: ${tracetree#"$PWD"/} --file $session/traces.jsonl --by off-cpu --top 5 --stacks${plain}
+		${faint}Told in $SECONDS s. Kept in $session: traces.jsonl, metrics.jsonl (OTLP, one message per line), collector.log
+		More of it: ${tracetree#"$PWD"/} --file $session/traces.jsonl --by off-cpu --top 5 --stacks
+		What every cause means, and how it can mislead: docs/causes.md${plain}
 	TEXT
 }
 
-spans() { grep -o '"spanId"' "$session/traces.jsonl" | wc -l; }
+# header NAME LINE prints a line of the script's header.
+header() { sed -n "$2s/^# //p" "$scripts/$1.wl"; }
 
-print_others() {
-	local pattern
-	title "Also in this run"
-	for pattern in "${other_causes[@]}"; do
-		"$tracetree" --file "$session/traces.jsonl" --brief --top 1 --summary-match "$pattern"
-	done
+# expected NAME prints the cause that the script was written for.
+expected() { header "$1" 2 | sed 's/^Expected: //; s/[;,].*//'; }
+
+# perform NAME runs a story and leaves its traces alone in NAME.jsonl.
+perform() {
+	local before
+	before=$(stat -c %s "$session/traces.jsonl" 2>/dev/null || echo 0)
+	run_story "$1" "$steps"
+	sleep 1 # until its last step has settled and is written
+	tail -c "+$((before + 1))" "$session/traces.jsonl" >"$session/$1.jsonl" 2>/dev/null || true
+}
+
+tell() {
+	local cause
+	cause=$(expected "$1")
+	title "$(header "$1" 1)"
+	perform "$1"
+	"$tracetree" --file "$session/$1.jsonl" --top 1 --keep 2 --width "$(columns)" \
+		--require "dispatch cycle .*cause $cause.*${chain_of[$1]:-}" ||
+		fail "The story $1 was not told as $cause." "$session/collector.log"
+}
+
+tell_healthy() {
+	local stalls
+	title "$(header healthy 1)"
+	perform healthy
+	stalls=$(grep -o '"stringValue":"stall"' "$session/healthy.jsonl" | wc -l || true)
+	printf '  %s steps, %s of them told as stalls\n' "$steps" "$stalls"
 }
 
 main "$@"

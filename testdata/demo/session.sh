@@ -1,7 +1,7 @@
 # Sourced by the demos and the end-to-end test: starts and stops the Collector,
-# Jaeger and the simulated inference server, and leaves nothing behind.
+# Jaeger, the simulated inference server and the stories, and leaves nothing behind.
 #
-#   check_machine; open_session NAME COLLECTOR; start_jaeger; start_collector [CONFIG...]; run_engine SECONDS FAULTS; stop_collector
+#   check_machine; open_session NAME COLLECTOR; start_jaeger; start_collector [CONFIG...]; run_engine SECONDS FAULTS or run_story NAME STEPS; stop_collector
 #
 # $session is the folder with what is kept.
 # shellcheck shell=bash
@@ -10,6 +10,8 @@ set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 demo=$repository/testdata/demo
 engine=$repository/testdata/fakecuda/out/engine
+workload=$repository/testdata/fakecuda/out/workload
+scripts=$repository/testdata/scenarios/workloads
 tracetree=$repository/_build/tracetree
 session= scratch= collector= mounted_tracefs=
 collector_pid= jaeger_pid= engine_pid=
@@ -135,6 +137,20 @@ run_engine() {
 	engine_pid=
 }
 
+# run_story NAME STEPS runs a script of a workload to its end; it begins when it is traced.
+run_story() {
+	local status=0 ready=$scratch/$1.ready begin=$scratch/$1.go
+	OTEL_SERVICE_NAME=$1 setsid "$workload" "$scripts/$1.wl" --steps="$2" --dir="$scratch" \
+		--ready="$ready" --go="$begin" >"$session/$1.log" 2>&1 &
+	engine_pid=$!
+	until [[ -e $ready ]] || ! kill -0 "$engine_pid" 2>/dev/null; do sleep 0.05; done
+	sleep 0.6
+	touch "$begin"
+	wait "$engine_pid" || status=$?
+	[[ $status == 0 ]] || fail "The workload $1 ended with status $status." "$session/$1.log"
+	engine_pid=
+}
+
 # stop_collector lets it finish what it has; 15 s are three times what it may take.
 stop_collector() {
 	local status=0
@@ -186,17 +202,22 @@ close_session() {
 	exit "$status"
 }
 
-# The chain that the demos show: a launch waits for a lock, and the thread that
-# holds it waits for the disk.
-chain_summary='^cudaLaunchKernel took .*blocked on a futex .*woken by kv-offload .*storage I/O'
+# The chain that the demo in Jaeger shows: a launch waits for a lock, and the
+# thread that holds it waits for the disk.
+chain_summary='^dispatch cycle .*blocked on a futex .*woken by kv-offload .*storage I/O'
 chain_tree='cudaLaunchKernel.*─ cuLaunchKernel.*─ blocked: futex .*woken by kv-offload.*─ blocked: io .*kv-offload'
+
+columns() {
+	local width
+	width=$([[ -t 1 ]] && tput cols 2>/dev/null || echo 120)
+	printf '%s\n' $((width < 100 ? 100 : width > 140 ? 140 : width))
+}
 
 # print_chain prints the worst one. On a busy machine the holder may have waited
 # more for a CPU than for the disk; then the tree shows both.
 print_chain() {
 	local file=$session/traces.jsonl width
-	width=$([[ -t 1 ]] && tput cols 2>/dev/null || echo 120)
-	width=$((width < 100 ? 100 : width > 140 ? 140 : width))
+	width=$(columns)
 	"$tracetree" --file "$file" --top 1 --by off-cpu --width "$width" --summary-match "$chain_summary" --require "$chain_tree" 2>/dev/null ||
 		"$tracetree" --file "$file" --top 1 --by off-cpu --width "$width" --require "$chain_tree" ||
 		fail "The chain that was made was not found: the launch that waits for a lock whose holder waits for the disk." "$session/collector.log"

@@ -3,13 +3,16 @@
 // The device thread, and waiting for it.
 #define _GNU_SOURCE
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "device.h"
 
+#define FC_DEVICE_PRIORITY 20
 #define FC_DEVICE_SPIN_NS 15000 /* the device thread spins for the last stretch of a sleep */
 
 /* Timers in order of time, each a word to wake or a function to run. Invariant: timers and running are guarded by device_lock. */
@@ -38,8 +41,19 @@ static void fire(struct timer *timer)
 	free(timer);
 }
 
+/* Hardware waits for no CPU. Where it may, this thread does not either. */
+static void take_any_cpu(void)
+{
+	struct sched_param param = {.sched_priority = FC_DEVICE_PRIORITY};
+	cpu_set_t all;
+	memset(&all, 0xff, sizeof all);
+	sched_setaffinity(0, sizeof all, &all);
+	sched_setscheduler(0, SCHED_FIFO, &param);
+}
+
 static void *device_main(void *unused)
 {
+	take_any_cpu();
 	prctl(PR_SET_NAME, "fakegpu");
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	pthread_mutex_lock(&device_lock);

@@ -9,8 +9,13 @@
 //	follow PID at=T                        every off-CPU interval of the process is recorded from T on
 //	call TID #ID FUNCTION T..T [in #ID] [result=N] [ARGUMENT=N] [FLAG...]
 //	offcpu TID T..T REASON [in #ID] [wake=T] [by TID|softirq|hardirq] [had=TID] [syscall=N] [stack=SYMBOL,...] [unrecorded]
+//	cycle TID #ID T..T [repeat=N] [by=FUNCTION|max_cycle|thread_exit] [launches=N] [first_launches=N] [failed=N] [copied=N] [STATE=DURATION...]
 //	exit TID at=T                          the thread exits; "exit process PID at=T"
 //	limit depth=N intervals=N              bounds of the chain
+//	judge [min=DURATION] [ratio=N] [window=N] [warm_up=N] [baseline=DURATION] [all]
+//
+// A cycle's time that no STATE names is running. With repeat=N, N cycles of the
+// same length follow one another. Without judge there is no periodic baseline.
 //
 // Flags of a call are those of event.Notable (slow, interrupted, failed,
 // first_launch, sampled, child, abandoned), and "dropped": its record was lost.

@@ -75,6 +75,14 @@ func (l *line) time(word string) ktime.Time {
 	return Epoch.Add(d)
 }
 
+func (l *line) duration(word string) time.Duration {
+	d, err := time.ParseDuration(word)
+	if err != nil {
+		l.fail("reading duration: %w", err)
+	}
+	return d
+}
+
 // times reads "1ms..2ms".
 func (l *line) times(word string) (start, end ktime.Time) {
 	from, to, found := strings.Cut(word, "..")

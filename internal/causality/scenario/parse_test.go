@@ -14,6 +14,9 @@ func TestParseNamesTheLineAtFault(t *testing.T) {
 		"thread 1/2 a\noffcpu 2 0ms futex":             "is not an interval",
 		"thread 1/2 a\nexit 2":                         "a word is missing",
 		"thread 1/2 a\noffcpu 2 0ms..1ms futex tea=no": "is not a detail",
+		"thread 1/2 a\ncycle 2 #1 0ms..1ms tea=1ms":    "\"tea\" is not a state",
+		"thread 1/2 a\ncycle 2 #1 0ms..1ms lock=2ms":   "take longer than the cycle",
+		"judge tea": "is not a setting",
 	} {
 		if _, err := Parse(script); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) = %v, want %s", script, err, want)

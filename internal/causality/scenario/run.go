@@ -12,13 +12,27 @@ import (
 	"github.com/gpucause/gpucause/internal/timeline"
 )
 
-// Run plays the story and hands every chain to tell, in order.
-func (s *Story) Run(tell func(*causality.Chain)) timeline.Stats {
+// Teller receives what a story tells.
+type Teller struct {
+	Chain func(*causality.Chain)
+	Stall func(*causality.Stall) // of the cycles that are worth a trace
+}
+
+// Run plays the story and hands every chain and stall to tell, in order.
+func (s *Story) Run(tell Teller) timeline.Stats {
 	tl := timeline.New(timeline.Settings{})
 	for _, f := range s.Follows {
 		tl.Follow(f.Process, f.At)
 	}
-	emit := func(tree *timeline.Tree) { tell(causality.Explain(tl, tree, s.Settings)) }
+	judge := causality.NewJudge(s.Judge)
+	emit := timeline.Handler{
+		Tree: func(tree *timeline.Tree) { tell.Chain(causality.Explain(tl, tree, s.Settings)) },
+		Cycle: func(cycle *timeline.Cycle) {
+			if v := judge.Judge(cycle); v.Kind != causality.KindNone {
+				tell.Stall(causality.ExplainCycle(tl, cycle, v, s.Settings))
+			}
+		},
+	}
 	for n := range s.Records {
 		tl.Add(&s.Records[n])
 		tl.Advance(arrivalTime(&s.Records[n]), emit)
@@ -33,6 +47,8 @@ func arrivalTime(r *event.Record) ktime.Time {
 		return r.Call.End
 	case event.KindOffCPU:
 		return r.OffCPU.End
+	case event.KindCycle:
+		return r.Cycle.End
 	default:
 		return r.Process.At
 	}
@@ -41,20 +57,49 @@ func arrivalTime(r *event.Record) ktime.Time {
 // Tell plays the story and writes down its chains.
 func (s *Story) Tell() string {
 	var out strings.Builder
-	stats := s.Run(func(chain *causality.Chain) {
-		write(&out, chain.Root, 0)
-		if chain.Orphan {
-			out.WriteString("  (its enclosing call is missing)\n")
-		}
-		for _, u := range chain.Untraced {
-			fmt.Fprintf(&out, "  (not traced: %s, waited for %s)\n", who(u.Task), u.Blocked)
-		}
-		fmt.Fprintf(&out, "  = %s\n", causality.Summary(chain))
+	stats := s.Run(Teller{
+		Chain: func(chain *causality.Chain) { writeChain(&out, chain) },
+		Stall: func(stall *causality.Stall) { writeStall(&out, stall) },
 	})
 	if lost := losses(stats); lost != "" {
 		fmt.Fprintf(&out, "losses:%s\n", lost)
 	}
 	return out.String()
+}
+
+func writeChain(out *strings.Builder, chain *causality.Chain) {
+	write(out, chain.Root, 0)
+	if chain.Orphan {
+		out.WriteString("  (its enclosing call is missing)\n")
+	}
+	writeUntraced(out, chain.Untraced)
+	fmt.Fprintf(out, "  %s %.2f = %s\n", chain.Cause, chain.Explained, causality.Summary(chain))
+}
+
+func writeStall(out *strings.Builder, stall *causality.Stall) {
+	cycle := &stall.Cycle
+	fmt.Fprintf(out, "cycle #%d %s, %s: %s", cycle.ID, span(cycle.Start, cycle.End), who(cycle.Task), stall.Kind)
+	if stall.Typical > 0 {
+		fmt.Fprintf(out, ", typically %s", stall.Typical)
+	}
+	out.WriteString("\n")
+	for _, child := range stall.Children {
+		write(out, child, 1)
+	}
+	if stall.Incomplete {
+		out.WriteString("  (incomplete)\n")
+	}
+	writeUntraced(out, stall.Untraced)
+	for _, s := range stall.Stacks {
+		fmt.Fprintf(out, "  (stack: %s, count %d, mean %s)\n", s.Reason, s.Count, s.Mean())
+	}
+	fmt.Fprintf(out, "  %s %.2f = %s\n", stall.Cause, stall.Explained, causality.StallSummary(stall))
+}
+
+func writeUntraced(out *strings.Builder, untraced []causality.Untraced) {
+	for _, u := range untraced {
+		fmt.Fprintf(out, "  (not traced: %s, waited for %s)\n", who(u.Task), u.Blocked)
+	}
 }
 
 func losses(s timeline.Stats) string {
@@ -66,6 +111,7 @@ func losses(s timeline.Stats) string {
 		{"orphan trees", s.OrphanTrees},
 		{"reattached", s.Reattached},
 		{"orphan off-CPU", s.OrphanOffCPU},
+		{"trees in no cycle", s.TreesDiscarded},
 		{"malformed", s.Malformed},
 	} {
 		if l.count > 0 {

@@ -16,6 +16,7 @@ type Story struct {
 	Records  []event.Record // in the order in which they arrive
 	Follows  []Follow
 	Settings causality.Settings
+	Judge    causality.JudgeSettings
 
 	tasks   map[event.TID]event.Task
 	symbols []string // symbol n is at firstSymbol+n
@@ -39,7 +40,7 @@ const firstSymbol = 0xffffffff81000000
 
 // Parse reads a story.
 func Parse(script string) (*Story, error) {
-	s := &Story{tasks: make(map[event.TID]event.Task)}
+	s := &Story{tasks: make(map[event.TID]event.Task), Judge: causality.JudgeSettings{Baseline: -1}}
 	for n, text := range strings.Split(script, "\n") {
 		text, _, _ = strings.Cut(text, "# ")
 		l := line{words: strings.Fields(text)}
@@ -52,6 +53,7 @@ func Parse(script string) (*Story, error) {
 		}
 	}
 	s.Settings.Symbol = s.Symbol
+	s.Judge.Explain = s.Settings
 	s.total()
 	s.order()
 	return s, nil
@@ -78,11 +80,15 @@ func (s *Story) line(l *line) {
 		s.call(l)
 	case "offcpu":
 		s.offCPU(l)
+	case "cycle":
+		s.cycle(l)
 	case "exit":
 		s.exit(l)
 	case "limit":
 		s.Settings.MaxDepth = int(l.number(l.named("depth")))
 		s.Settings.MaxIntervals = int(l.number(l.named("intervals")))
+	case "judge":
+		s.judge(l)
 	default:
 		l.fail("%q is not a verb", verb)
 	}
@@ -177,7 +183,9 @@ func rank(r *event.Record) int {
 		return 1
 	case r.Kind == event.KindCall:
 		return 2
-	default:
+	case r.Kind == event.KindCycle:
 		return 3
+	default:
+		return 4
 	}
 }

@@ -5,7 +5,7 @@ set dir /var/tmp
 set cpu 0
 set go ""      # start when this file exists
 set ready ""   # made, with the pid inside, when the warm-up is over
-process hog daemon { pin $cpu; repeat 1000000 { sleep 150ms; burn 60ms } }
+process hog daemon { pin $cpu; fifo 10; repeat 1000000 { sleep 150ms; burn 25ms } }
 
 name cpu-contention
 cudaSetDevice device=0
@@ -13,7 +13,7 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
 pin $cpu
 if $ready { ready $ready }

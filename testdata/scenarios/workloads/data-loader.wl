@@ -11,7 +11,7 @@ pipe batch
 process loader daemon {
   repeat 1000000 {
     read ask 1
-    every 150ms { loop 20ms { read-file $dir/gpucause-batches 16m direct chunk=1m } }
+    every 150ms { loop 25ms { read-file $dir/gpucause-batches 16m direct chunk=1m } }
     write batch 64
   }
 }
@@ -22,7 +22,7 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
 if $ready { ready $ready }
 if $go { wait-file $go }

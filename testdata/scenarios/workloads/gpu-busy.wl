@@ -12,7 +12,7 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
 if $ready { ready $ready }
 if $go { wait-file $go }

@@ -12,7 +12,7 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
 if $ready { ready $ready }
 if $go { wait-file $go }
@@ -20,6 +20,6 @@ if $go { wait-file $go }
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  every 150ms { spin 20ms }
+  every 150ms { burn 25ms }
   cudaStreamSynchronize stream=s
 }

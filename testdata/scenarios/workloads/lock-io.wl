@@ -1,5 +1,5 @@
 # A launch takes a lock whose holder waits for the disk.
-# Expected: lock; the holder "offload" and its disk writes
+# Expected: lock; the holder "offload" and its disk reads
 set steps 300
 set dir /var/tmp
 set cpu 0
@@ -12,13 +12,14 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
+make-file $dir/gpucause-offload 16m
 thread offload daemon {
   repeat 1000000 {
     sleep 150ms
     lock cache
-    loop 15ms { write-file $dir/gpucause-offload 256k fsync }
+    loop 25ms { read-file $dir/gpucause-offload 16m direct chunk=1m }
     unlock cache
   }
 }

@@ -12,7 +12,7 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
 make-file $dir/gpucause-weights 16m
 if $ready { ready $ready }
@@ -21,6 +21,6 @@ if $go { wait-file $go }
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  every 150ms { loop 15ms { read-file $dir/gpucause-weights 16m direct chunk=1m } }
+  every 150ms { loop 25ms { read-file $dir/gpucause-weights 16m direct chunk=1m } }
   cudaStreamSynchronize stream=s
 }

@@ -12,14 +12,15 @@ cudaStreamCreateWithFlags flags=1 out=s
 cudaMalloc bytes=64m out=d
 cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
-cudaLaunchKernel func=prefill stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
+setting queue_depth 64
 if $ready { ready $ready }
 if $go { wait-file $go }
 
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  every 150ms { cudaLaunchKernel func=gemm grid=1 block=32 ns=20us stream=s times=2000 }
+  every 150ms { cudaLaunchKernel func=gemm grid=1 block=32 ns=20us stream=s times=1500 }
   cudaStreamSynchronize stream=s
 }

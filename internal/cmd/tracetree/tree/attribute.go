@@ -15,6 +15,7 @@ const (
 	attrThreadID     = "thread.id"
 	attrThreadName   = "thread.name"
 	attrSummary      = "stall.summary"
+	attrCause        = "stall.cause"
 	attrOffCPUKind   = "off_cpu.kind"
 	attrReason       = "off_cpu.reason"
 	attrSyscall      = "off_cpu.syscall"
@@ -30,6 +31,7 @@ const (
 // details are the attributes shown beside a span, in this order. Each show
 // returns "" where it has nothing to say of the span.
 var details = []func(pcommon.Map) string{
+	str(attrCause, "cause "),
 	function,
 	flag("cuda.function.first_launch", "first launch"),
 	dimensions("grid", "cuda.grid"),

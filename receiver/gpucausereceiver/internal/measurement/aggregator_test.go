@@ -160,11 +160,11 @@ func TestStatesSumToWallTime(t *testing.T) {
 			snapshot := &event.Snapshot{At: ktime.Time(n+1) * 10 * second}
 			ledgers.add(random, snapshot)
 			a.Add(snapshot, offset)
-			written := a.Metrics(offset, describe)
-			for _, s := range dispatchTimes(written) {
-				want := ledgers[s.thread].counted - ledgers[s.thread].since
-				require.InDelta(t, time.Duration(want).Seconds(), s.seconds, 1e-9)
-				require.Equal(t, offset.UnixNano(ledgers[s.thread].since), int64(s.start))
+			for _, point := range dispatchTimes(a.Metrics(offset, describe)) {
+				ledger := ledgers[point.thread]
+				require.InDelta(t, ledger.counted.Sub(ledger.since).Seconds(), point.seconds, 1e-9)
+				require.EqualValues(t, offset.UnixNano(ledger.since), point.start)
+				require.EqualValues(t, offset.UnixNano(ledger.counted), point.end)
 			}
 		}
 	}
@@ -172,7 +172,7 @@ func TestStatesSumToWallTime(t *testing.T) {
 
 func TestStallOfEndedDispatcherIsNotLost(t *testing.T) {
 	a := newAggregator()
-	a.Add(&event.Snapshot{At: 10 * second, Ledger: []event.LedgerSample{{Process: engine, Task: engineThread, Final: true}}}, 0)
+	a.Add(&event.Snapshot{At: 10 * second, Ledger: []event.LedgerSample{{Process: engine, Task: engineThread, At: 10 * second, Final: true}}}, 0)
 	a.Metrics(0, describe)
 	a.AddStall(engine, engineThread, "io")
 	a.Add(&event.Snapshot{At: 20 * second}, 0)

@@ -8,17 +8,23 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/ktime"
 )
 
 // dispatchSeries is the ledger of one dispatcher or, under thread 0, of all
 // that have no room of their own.
+//
+// Invariant: a dispatcher's states sum to at minus start, as long as the wall
+// clock is not adjusted.
 type dispatchSeries struct {
 	start  pcommon.Timestamp
+	at     pcommon.Timestamp // up to when the ledger was read, which is not when the snapshot was taken
 	time   event.Ledger
 	cycles histogram
 }
 
-func (s *dispatchSeries) add(sample *event.LedgerSample) {
+func (s *dispatchSeries) add(sample *event.LedgerSample, offset ktime.Offset) {
+	s.at = max(s.at, pcommon.Timestamp(offset.UnixNano(sample.At)))
 	for state, d := range &sample.Time {
 		s.time[state] += d
 	}
@@ -63,8 +69,10 @@ func (a *addition) dispatch() {
 	for i := range a.snapshot.Ledger {
 		sample := &a.snapshot.Ledger[i]
 		p := a.process(sample.Process)
-		key := p.seriesThread(sample.Task.Thread.TID)
-		seriesAt(a, p, p.dispatch, key, dispatchSeries{start: a.start(sample.Since)}).add(sample)
+		// What the sample covers ends when it was read.
+		begin := sample.At.Add(-sample.Time.Total())
+		fresh := dispatchSeries{start: pcommon.Timestamp(a.offset.UnixNano(begin))}
+		seriesAt(a, p, p.dispatch, p.seriesThread(sample.Task.Thread.TID), fresh).add(sample, a.offset)
 	}
 }
 
@@ -88,7 +96,7 @@ func compareJudged(a, b stall) int {
 }
 
 func (w *writer) writeDispatch(tid event.TID, s *dispatchSeries) {
-	at := period{s.start, w.end}
+	at := period{s.start, s.at}
 	for state, d := range s.time {
 		if d == 0 {
 			continue

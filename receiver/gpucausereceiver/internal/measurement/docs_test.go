@@ -19,4 +19,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	for reason := range event.Reasons {
 		assert.Contains(t, string(page), reason.String())
 	}
+	for state := range event.LedgerStates {
+		assert.Contains(t, string(page), "| `"+state.String()+"` |")
+	}
 }

@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 		}},
 		Memory: []event.MemorySample{{Process: engine, Allocated: 1 << 20}},
 		Ledger: []event.LedgerSample{{
-			Process: engine, Task: engineThread, Since: 12 * second,
+			Process: engine, Task: engineThread, Since: 12 * second, At: 20 * second,
 			Time:   event.Ledger{event.LedgerRunning: 5 * time.Second, event.LedgerLaunch: time.Second, event.LedgerGPUWait: 2 * time.Second},
 			Cycles: durations(20*time.Millisecond, 400),
 		}},
@@ -114,8 +114,8 @@ func TestGoldenOverflow(t *testing.T) {
 		},
 		Errors: []event.ErrorSample{{Process: engine, Probe: probeOf(t, "cudaMalloc"), Result: 2, Count: 3}},
 		Ledger: []event.LedgerSample{
-			{Process: engine, Task: engineThread, Since: 12 * second, Time: event.Ledger{event.LedgerRunning: time.Second}, Cycles: durations(time.Millisecond, 1)},
-			{Process: engine, Task: worker, Since: 13 * second, Time: event.Ledger{event.LedgerRunning: time.Second, event.LedgerIO: time.Second}},
+			{Process: engine, Task: engineThread, Since: 12 * second, At: 13 * second, Time: event.Ledger{event.LedgerRunning: time.Second}, Cycles: durations(time.Millisecond, 1)},
+			{Process: engine, Task: worker, Since: 13 * second, At: 15 * second, Time: event.Ledger{event.LedgerRunning: time.Second, event.LedgerIO: time.Second}},
 		},
 	}, offset)
 	require.EqualValues(t, 7, a.Overflowed())

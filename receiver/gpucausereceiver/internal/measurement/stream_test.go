@@ -97,38 +97,44 @@ func (t totals) stall(random *rand.Rand, a *Aggregator) {
 	t["dispatch.stalls"]++
 }
 
-// ledgers are those of the dispatchers that live.
+// ledgers are those of every dispatcher there was.
 type ledgers map[event.TID]*ledger
 
-type ledger struct{ since, counted ktime.Time }
+type ledger struct {
+	since, counted ktime.Time
+	exited         bool
+}
 
-// add puts the increments of every dispatcher's ledger, up to about the
-// snapshot's time, into snapshot. Dispatchers come and, for good, go.
+// add puts the increments of every dispatcher's ledger since the previous
+// snapshot into snapshot. Dispatchers come and, for good, go.
 func (l ledgers) add(random *rand.Rand, snapshot *event.Snapshot) {
 	for n := range event.TID(random.IntN(3)) {
 		since := snapshot.At - ktime.Time(random.Int64N(int64(10*time.Second)))
-		l[event.TID(1000+snapshot.At/second)+n] = &ledger{since: since, counted: since}
+		l[event.TID(1000+10*snapshot.At/second)+n] = &ledger{since: since, counted: since}
 	}
-	id := event.ProcessID{PID: 1, Start: 1}
 	for tid, ledger := range l {
-		if ledger.counted < snapshot.At-10*second { // exited in an earlier snapshot
-			continue
+		if !ledger.exited {
+			snapshot.Ledger = append(snapshot.Ledger, ledger.sample(random, tid, snapshot.At))
 		}
-		sample := event.LedgerSample{Process: id, Task: event.Task{Thread: event.Thread{PID: 1, TID: tid}}, Since: ledger.since}
-		sample.Final = random.IntN(5) == 0
-		until := snapshot.At
-		if sample.Final {
-			until -= (until - ledger.counted) / 2
-		}
-		split(random, until.Sub(ledger.counted), &sample.Time)
-		ledger.counted = until
-		if sample.Final {
-			ledger.counted--
-			sample.Time[event.LedgerRunning] -= min(1, sample.Time[event.LedgerRunning])
-		}
-		sample.Cycles = durations(time.Millisecond, uint32(random.IntN(3)))
-		snapshot.Ledger = append(snapshot.Ledger, sample)
 	}
+}
+
+func (l *ledger) sample(random *rand.Rand, tid event.TID, at ktime.Time) event.LedgerSample {
+	sample := event.LedgerSample{
+		Process: event.ProcessID{PID: 1, Start: 1},
+		Task:    event.Task{Thread: event.Thread{PID: 1, TID: tid}},
+		Since:   l.since,
+		Final:   random.IntN(5) == 0,
+		Cycles:  durations(time.Millisecond, uint32(random.IntN(3))),
+	}
+	at += ktime.Time(random.Int64N(int64(time.Millisecond))) // read a little later than the rest
+	if sample.Final {
+		at -= (at - l.counted) / 2
+	}
+	sample.At = at
+	split(random, at.Sub(l.counted), &sample.Time)
+	l.counted, l.exited = at, sample.Final
+	return sample
 }
 
 // split divides d over random states.
@@ -140,11 +146,28 @@ func split(random *rand.Rand, d time.Duration, into *event.Ledger) {
 	}
 }
 
-// dispatchTime is dispatch.time of one thread, all states together.
-type dispatchTime_ struct {
+// dispatchPoint is dispatch.time of one thread, all states together.
+type dispatchPoint struct {
 	thread  event.TID
 	seconds float64
-	start   pcommon.Timestamp
+	period
+}
+
+func dispatchTimes(metrics pmetric.Metrics) map[event.TID]dispatchPoint {
+	found := map[event.TID]dispatchPoint{}
+	for _, resource := range metrics.ResourceMetrics().All() {
+		for _, metric := range resource.ScopeMetrics().At(0).Metrics().All() {
+			if metric.Name() != "dispatch.time" {
+				continue
+			}
+			for _, point := range metric.Sum().DataPoints().All() {
+				id, _ := point.Attributes().Get("thread.id")
+				tid := event.TID(id.Int())
+				found[tid] = dispatchPoint{tid, found[tid].seconds + point.DoubleValue(), period{point.StartTimestamp(), point.Timestamp()}}
+			}
+		}
+	}
+	return found
 }
 
 var symbols = []string{"cudaLaunchKernel", "cudaLaunchKernel_ptsz", "cudaMalloc", "cudaFree", "cudaMemcpyAsync", "cuMemAlloc_v2"}

@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                            sync.Mutex
 	registrations                 []metric.Registration
 	GpucauseAttachFailures        metric.Int64ObservableCounter
+	GpucauseBaselinesEmitted      metric.Int64Counter
 	GpucauseBpfRecursionMisses    metric.Int64ObservableCounter
 	GpucauseBpfRunTime            metric.Int64ObservableCounter
 	GpucauseBpfRuns               metric.Int64ObservableCounter
@@ -36,6 +37,8 @@ type TelemetryBuilder struct {
 	GpucauseCallsTooDeep          metric.Int64ObservableCounter
 	GpucauseCallsUnmatchedReturns metric.Int64ObservableCounter
 	GpucauseChainsTruncated       metric.Int64Counter
+	GpucauseCyclesIncomplete      metric.Int64Counter
+	GpucauseCyclesJudged          metric.Int64Counter
 	GpucauseDiscoveryPasses       metric.Int64ObservableCounter
 	GpucauseDiscoveryTime         metric.Int64ObservableCounter
 	GpucauseEntryOnly             metric.Int64ObservableGauge
@@ -53,6 +56,7 @@ type TelemetryBuilder struct {
 	GpucauseSpansEmitted          metric.Int64Counter
 	GpucauseSpansRefused          metric.Int64Counter
 	GpucauseStallsEmitted         metric.Int64Counter
+	GpucauseStallsJudged          metric.Int64Counter
 	GpucauseStallsSuppressed      metric.Int64Counter
 	GpucauseSymbolsMissing        metric.Int64ObservableGauge
 	GpucauseTimelineLosses        metric.Int64ObservableCounter
@@ -406,6 +410,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.GpucauseBaselinesEmitted, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_baselines_emitted",
+		metric.WithDescription("Traces of unremarkable dispatch cycles, to compare stalls with. [Development]"),
+		metric.WithUnit("{trace}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.GpucauseBpfRecursionMisses, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_bpf_recursion_misses",
 		metric.WithDescription("Runs of a BPF program that the Linux kernel left out because one was already active on that CPU, by attribute program. [Development]"),
@@ -446,6 +456,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_gpucause_chains_truncated",
 		metric.WithDescription("Waits whose waker's story was cut for spans.max_depth or spans.max_intervals. [Development]"),
 		metric.WithUnit("{wait}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseCyclesIncomplete, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_cycles_incomplete",
+		metric.WithDescription("Judged dispatch cycles of which not every record is in the trace. [Development]"),
+		metric.WithUnit("{cycle}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseCyclesJudged, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_cycles_judged",
+		metric.WithDescription("Recorded dispatch cycles that were compared with what is typical of their thread. [Development]"),
+		metric.WithUnit("{cycle}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.GpucauseDiscoveryPasses, err = builder.meter.Int64ObservableCounter(
@@ -546,13 +568,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseStallsEmitted, err = builder.meter.Int64Counter(
 		"otelcol_gpucause_stalls_emitted",
-		metric.WithDescription("Stall traces built. [Development]"),
+		metric.WithDescription("Traces built, of dispatch cycles and of calls outside of them. [Development]"),
 		metric.WithUnit("{trace}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseStallsJudged, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_stalls_judged",
+		metric.WithDescription("Dispatch cycles found to be stalls, traced or not, by attribute cause. [Development]"),
+		metric.WithUnit("{cycle}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.GpucauseStallsSuppressed, err = builder.meter.Int64Counter(
 		"otelcol_gpucause_stalls_suppressed",
-		metric.WithDescription("Stall traces not built because their process was over spans.max_per_second. [Development]"),
+		metric.WithDescription("Traces not built because their process was over spans.max_per_second. [Development]"),
 		metric.WithUnit("{trace}"),
 	)
 	errs = errors.Join(errs, err)
@@ -564,7 +592,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseTimelineLosses, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_timeline_losses",
-		metric.WithDescription("Records that did not become part of a trace as they should, by attribute reason: orphan_tree, reattached, orphan_off_cpu, part_dropped, pending_dropped, refused, evicted, malformed. [Development]"),
+		metric.WithDescription("Records that did not become part of a trace as they should, by attribute reason: orphan_tree, reattached, orphan_off_cpu, part_dropped, pending_dropped, tree_dropped, off_cpu_dropped, refused, evicted, malformed. [Development]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)

@@ -37,6 +37,22 @@ func AssertEqualGpucauseAttachFailures(t *testing.T, tt *componenttest.Telemetry
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
+func AssertEqualGpucauseBaselinesEmitted(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_gpucause_baselines_emitted",
+		Description: "Traces of unremarkable dispatch cycles, to compare stalls with. [Development]",
+		Unit:        "{trace}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_gpucause_baselines_emitted")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
 func AssertEqualGpucauseBpfRecursionMisses(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_bpf_recursion_misses",
@@ -145,6 +161,38 @@ func AssertEqualGpucauseChainsTruncated(t *testing.T, tt *componenttest.Telemetr
 		},
 	}
 	got, err := tt.GetMetric("otelcol_gpucause_chains_truncated")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualGpucauseCyclesIncomplete(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_gpucause_cycles_incomplete",
+		Description: "Judged dispatch cycles of which not every record is in the trace. [Development]",
+		Unit:        "{cycle}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_gpucause_cycles_incomplete")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualGpucauseCyclesJudged(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_gpucause_cycles_judged",
+		Description: "Recorded dispatch cycles that were compared with what is typical of their thread. [Development]",
+		Unit:        "{cycle}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_gpucause_cycles_judged")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
@@ -400,7 +448,7 @@ func AssertEqualGpucauseSpansRefused(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualGpucauseStallsEmitted(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_stalls_emitted",
-		Description: "Stall traces built. [Development]",
+		Description: "Traces built, of dispatch cycles and of calls outside of them. [Development]",
 		Unit:        "{trace}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -413,10 +461,26 @@ func AssertEqualGpucauseStallsEmitted(t *testing.T, tt *componenttest.Telemetry,
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
+func AssertEqualGpucauseStallsJudged(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_gpucause_stalls_judged",
+		Description: "Dispatch cycles found to be stalls, traced or not, by attribute cause. [Development]",
+		Unit:        "{cycle}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_gpucause_stalls_judged")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
 func AssertEqualGpucauseStallsSuppressed(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_stalls_suppressed",
-		Description: "Stall traces not built because their process was over spans.max_per_second. [Development]",
+		Description: "Traces not built because their process was over spans.max_per_second. [Development]",
 		Unit:        "{trace}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -446,7 +510,7 @@ func AssertEqualGpucauseSymbolsMissing(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualGpucauseTimelineLosses(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_timeline_losses",
-		Description: "Records that did not become part of a trace as they should, by attribute reason: orphan_tree, reattached, orphan_off_cpu, part_dropped, pending_dropped, refused, evicted, malformed. [Development]",
+		Description: "Records that did not become part of a trace as they should, by attribute reason: orphan_tree, reattached, orphan_off_cpu, part_dropped, pending_dropped, tree_dropped, off_cpu_dropped, refused, evicted, malformed. [Development]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

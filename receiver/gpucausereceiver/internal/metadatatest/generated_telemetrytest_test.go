@@ -100,7 +100,10 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.GpucauseBaselinesEmitted.Add(context.Background(), 1)
 	tb.GpucauseChainsTruncated.Add(context.Background(), 1)
+	tb.GpucauseCyclesIncomplete.Add(context.Background(), 1)
+	tb.GpucauseCyclesJudged.Add(context.Background(), 1)
 	tb.GpucauseMetricsRefused.Add(context.Background(), 1)
 	tb.GpucausePanics.Add(context.Background(), 1)
 	tb.GpucauseReadErrors.Add(context.Background(), 1)
@@ -108,10 +111,14 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.GpucauseSpansEmitted.Add(context.Background(), 1)
 	tb.GpucauseSpansRefused.Add(context.Background(), 1)
 	tb.GpucauseStallsEmitted.Add(context.Background(), 1)
+	tb.GpucauseStallsJudged.Add(context.Background(), 1)
 	tb.GpucauseStallsSuppressed.Add(context.Background(), 1)
 	tb.GpucauseWakersFollowed.Add(context.Background(), 1)
 	tb.GpucauseWakersUnfollowed.Add(context.Background(), 1)
 	AssertEqualGpucauseAttachFailures(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseBaselinesEmitted(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseBpfRecursionMisses(t, testTel,
@@ -133,6 +140,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseChainsTruncated(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCyclesIncomplete(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCyclesJudged(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseDiscoveryPasses(t, testTel,
@@ -184,6 +197,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseStallsEmitted(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseStallsJudged(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseStallsSuppressed(t, testTel,

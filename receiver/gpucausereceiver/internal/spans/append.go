@@ -32,10 +32,7 @@ func (b *Batch) Append(chain *causality.Chain) []Emitted {
 	w := writer{batch: b, trace: id.trace}
 	root := w.call(chain.Root, place{from: chain.Root.Start, to: chain.Root.End, own: true})
 	w.describeRoot(root, chain)
-	key := threadKey{process: chain.Process, tid: chain.Root.Call.Task.Thread.TID}
-	if before, ok := b.builder.previous.swap(key, id); ok {
-		link(root, before, linkPrevious)
-	}
+	w.linkPrevious(root, threadKey{process: chain.Process, tid: chain.Root.Call.Task.Thread.TID}, id)
 	return w.emitted
 }
 
@@ -63,6 +60,14 @@ type part struct {
 	key        spanKey
 }
 
+// owner is whose a span is.
+type owner struct {
+	process event.ProcessID
+	task    event.Task
+}
+
+func ownerOf(i *causality.Interval) owner { return owner{process: i.Process, task: i.Task()} }
+
 func (w *writer) interval(i *causality.Interval, at place) {
 	if i.Call != nil {
 		w.call(i, at)
@@ -72,7 +77,7 @@ func (w *writer) interval(i *causality.Interval, at place) {
 }
 
 func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
-	span, below := w.span(i, part{name: callName(i.Call), start: i.Start, end: i.End, key: callKey(i.Call)}, at)
+	span, below := w.span(ownerOf(i), part{name: callName(i.Call), start: i.Start, end: i.End, key: callKey(i.Call)}, at)
 	w.describeCall(span, i)
 	if at.own {
 		w.emitted = append(w.emitted, Emitted{
@@ -80,7 +85,7 @@ func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
 			Start: i.Call.Start, End: i.Call.End,
 			TraceID: w.trace, SpanID: span.SpanID(),
 		})
-	} else if i.Call.Parent == 0 {
+	} else if i.Call.Parent == 0 && !i.InCycle {
 		link(span, w.batch.builder.rootID(i.Process, i.Call), linkOwn)
 	}
 	for _, child := range i.Children {
@@ -93,7 +98,7 @@ func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
 func (w *writer) offCPU(i *causality.Interval, at place) {
 	if i.Blocked() > 0 {
 		name := kindBlockedName + ": " + i.Reason.String()
-		span, below := w.span(i, part{name: name, start: i.Start, end: i.Wake, key: offCPUKey(i.OffCPU, kindBlocked)}, at)
+		span, below := w.span(ownerOf(i), part{name: name, start: i.Start, end: i.Wake, key: offCPUKey(i.OffCPU, kindBlocked)}, at)
 		w.describeBlocked(span, i)
 		below.own = false
 		for _, child := range i.Children {
@@ -102,16 +107,16 @@ func (w *writer) offCPU(i *causality.Interval, at place) {
 	}
 	if i.Runnable() > 0 {
 		name := kindRunnableName + ": " + i.RunnableReason().String()
-		span, _ := w.span(i, part{name: name, start: i.Wake, end: i.End, key: offCPUKey(i.OffCPU, kindRunnable)}, at)
+		span, _ := w.span(ownerOf(i), part{name: name, start: i.Wake, end: i.End, key: offCPUKey(i.OffCPU, kindRunnable)}, at)
 		w.describeRunnable(span, i)
 	}
 }
 
 // span writes what all spans have, and returns the place of the span's children.
-func (w *writer) span(i *causality.Interval, p part, at place) (ptrace.Span, place) {
+func (w *writer) span(o owner, p part, at place) (ptrace.Span, place) {
 	start := min(max(p.start, at.from), at.to)
 	end := min(max(p.end, start), at.to)
-	span := w.batch.spansOf(i.Process).AppendEmpty()
+	span := w.batch.spansOf(o.process).AppendEmpty()
 	span.SetTraceID(w.trace)
 	span.SetParentSpanID(at.parent)
 	span.SetSpanID(spanID(w.trace, at.parent, p.key))
@@ -120,8 +125,7 @@ func (w *writer) span(i *causality.Interval, p part, at place) (ptrace.Span, pla
 	span.SetStartTimestamp(w.batch.timestamp(start))
 	span.SetEndTimestamp(w.batch.timestamp(end))
 	span.Attributes().EnsureCapacity(attributesPerSpan)
-	task := i.Task()
-	span.Attributes().PutInt(attrThreadID, int64(task.Thread.TID))
-	span.Attributes().PutStr(attrThreadName, task.Comm.String())
+	span.Attributes().PutInt(attrThreadID, int64(o.task.Thread.TID))
+	span.Attributes().PutStr(attrThreadName, o.task.Comm.String())
 	return span, place{parent: span.SpanID(), from: start, to: end, own: at.own}
 }

@@ -29,6 +29,8 @@ const (
 	attrFunctionName = "cuda.function.name"
 	attrMemcpyKind   = "cuda.memcpy.kind"
 	attrSummary      = "stall.summary"
+	attrCause        = "stall.cause"
+	attrExplained    = "stall.explained" // 0..1
 	attrTruncated    = "stall.truncated" // waits in the trace whose story was cut
 	attrOffCPUKind   = "off_cpu.kind"
 	attrReason       = "off_cpu.reason"
@@ -49,4 +51,21 @@ const (
 	attrLinkRelation = "stall.link"
 	linkPrevious     = "previous_on_thread"
 	linkOwn          = "own_trace"
+)
+
+// Attributes of a dispatch cycle.
+const (
+	attrStallKind      = "stall.kind"
+	attrOmitted        = "stall.omitted"    // outermost calls and intervals without a span
+	attrIncomplete     = "stall.incomplete" // some of the cycle's records were not at hand
+	attrStacks         = "stall.stacks"
+	attrTypical        = "dispatch.typical_duration" // seconds
+	prefixDispatchTime = "dispatch.time."            // + state: seconds, where not 0
+	attrCycleID        = "dispatch.cycle.id"
+	attrEndedBy        = "dispatch.ended_by"
+	attrEndedByCall    = "dispatch.ended_by.call"
+	attrLaunches       = "dispatch.launches"
+	attrFirstLaunches  = "dispatch.first_launches"
+	attrFailed         = "dispatch.failed_calls"
+	attrCopied         = "dispatch.copied" // bytes
 )

@@ -24,6 +24,7 @@ func callName(call *event.Call) string {
 func (w *writer) describeRoot(span ptrace.Span, chain *causality.Chain) {
 	attributes := span.Attributes()
 	attributes.PutStr(attrSummary, causality.Summary(chain))
+	putAttribution(attributes, &chain.Attribution)
 	if chain.Truncated > 0 {
 		attributes.PutInt(attrTruncated, int64(chain.Truncated))
 	}

@@ -1,4 +1,5 @@
-// Package spans turns chains into OTLP traces: one trace per outermost call,
+// Package spans turns chains and stalls into OTLP traces: one trace per dispatch
+// cycle, or per outermost call of a thread without cycles, with
 // one resource per process in it. It decides names, attributes, ids and links,
 // and nothing about which chains are worth a trace.
 //

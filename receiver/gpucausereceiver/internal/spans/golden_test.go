@@ -29,6 +29,7 @@ func TestGolden(t *testing.T) {
 	for _, name := range []string{
 		"lock-holder-in-file-io", "pipe-fed-by-another-process", "woken-but-no-cpu", "first-launch",
 		"failing-call", "abandoned", "waker-in-its-own-call", "waker-not-traced", "number-bound", "dropped-parent",
+		"stall-lock", "stall-cpu-contention", "stall-first-launch", "stall-failed", "cycle-opened-inside-a-call",
 	} {
 		t.Run(name, func(t *testing.T) { checkGolden(t, name) })
 	}
@@ -57,7 +58,10 @@ func traces(t *testing.T, name string, offset ktime.Offset) ptrace.Traces {
 	t.Helper()
 	story := read(t, name)
 	batch := builder(story).NewBatch(offset)
-	story.Run(func(c *causality.Chain) { batch.Append(c) })
+	story.Run(scenario.Teller{
+		Chain: func(c *causality.Chain) { batch.Append(c) },
+		Stall: func(s *causality.Stall) { batch.AppendStall(s) },
+	})
 	return batch.Traces()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/gpucause/gpucause/internal/causality"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 )
@@ -17,27 +18,39 @@ const (
 	kindCall spanKind = iota + 1
 	kindBlocked
 	kindRunnable
+	kindCycle
 )
 
 // rootID identifies a trace and its root span. It follows from the outermost
-// call alone, so that anybody who knows the call can link to its trace.
+// call or the cycle alone, so that anybody who knows it can link to its trace.
 type rootID struct {
 	trace pcommon.TraceID
 	span  pcommon.SpanID
 }
 
 func (b *Builder) rootID(process event.ProcessID, call *event.Call) rootID {
-	trace := b.traceID(process, call.Task.Thread.TID, call.Start)
+	trace := b.traceID(process, call.Task.Thread.TID, call.Start, kindCall)
 	return rootID{trace: trace, span: spanID(trace, pcommon.SpanID{}, callKey(call))}
 }
 
-// traceID is a hash of host, process, thread and start. It is never zero.
-func (b *Builder) traceID(process event.ProcessID, tid event.TID, start ktime.Time) pcommon.TraceID {
+// stallID identifies the trace of a dispatch cycle. A call that began with the
+// cycle has another one.
+func (b *Builder) stallID(stall *causality.Stall) rootID {
+	cycle := &stall.Cycle
+	trace := b.traceID(stall.Process, cycle.Task.Thread.TID, cycle.Start, kindCycle)
+	return rootID{trace: trace, span: spanID(trace, pcommon.SpanID{}, cycleKey(cycle))}
+}
+
+// traceID is a hash of host, process, thread, start and what the root is. It is never zero.
+func (b *Builder) traceID(process event.ProcessID, tid event.TID, start ktime.Time, kind spanKind) pcommon.TraceID {
 	data := append([]byte(b.settings.HostID), 0)
 	data = binary.BigEndian.AppendUint32(data, uint32(process.PID))
 	data = binary.BigEndian.AppendUint64(data, uint64(process.Start))
 	data = binary.BigEndian.AppendUint32(data, uint32(tid))
 	data = binary.BigEndian.AppendUint64(data, uint64(start))
+	if kind != kindCall {
+		data = append(data, byte(kind))
+	}
 	sum := sha256.Sum256(data)
 	id := pcommon.TraceID(sum[:16])
 	if id.IsEmpty() {
@@ -56,6 +69,10 @@ type spanKey struct {
 
 func callKey(call *event.Call) spanKey {
 	return spanKey{thread: call.Task.Thread, start: call.Start, kind: kindCall, call: call.ID}
+}
+
+func cycleKey(cycle *event.Cycle) spanKey {
+	return spanKey{thread: cycle.Task.Thread, start: cycle.Start, kind: kindCycle}
 }
 
 func offCPUKey(o *event.OffCPU, kind spanKind) spanKey {

@@ -20,13 +20,13 @@ func TestRandomWorlds(t *testing.T) {
 			tl.Add(&w.records[n])
 		}
 		var calls int
-		tl.Advance(1e12, func(tree *timeline.Tree) {
+		tl.Advance(1e12, timeline.Handler{Tree: func(tree *timeline.Tree) {
 			chain := causality.Explain(tl, tree, causality.Settings{})
 			if n := wakersIntervals(chain.Root); n > 64 {
 				t.Fatalf("seed %d: %d intervals of wakers", seed, n)
 			}
 			calls += len(batch.Append(chain))
-		})
+		}})
 		if want := len(w.records) - offCPURecords(w); calls != want {
 			t.Fatalf("seed %d: %d calls became spans, want %d", seed, calls, want)
 		}

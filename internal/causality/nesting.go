@@ -1,0 +1,144 @@
+package causality
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/probe"
+	"github.com/gpucause/gpucause/internal/timeline"
+)
+
+// nesting is what encloses an instant on its thread.
+type nesting struct {
+	innermost *event.Call // nil outside of calls
+	class     probe.Class // of innermost
+	waiting   bool        // a call whose job is to wait is open
+	first     bool        // the first launch of a function is open
+}
+
+func (n nesting) enter(call *event.Call) nesting {
+	n.innermost, n.class = call, probe.ClassOther
+	if p := probe.Get(call.Probe); p != nil {
+		n.class = p.Class
+		n.waiting = n.waiting || mayWait(p)
+	}
+	n.first = n.first || call.Notable&event.NotableFirstLaunch != 0
+	return n
+}
+
+// mayWait reports whether waiting is the call's job: synchronisations, and copies
+// that return when they are done.
+func mayWait(p *probe.Probe) bool {
+	return p.Class == probe.ClassSync ||
+		p.Class == probe.ClassMemcpy && !strings.Contains(p.Function, "Async")
+}
+
+var classStates = map[probe.Class]event.LedgerState{
+	probe.ClassLaunch:     event.LedgerLaunch,
+	probe.ClassSync:       event.LedgerSyncSpin,
+	probe.ClassMemcpy:     event.LedgerMemcpy,
+	probe.ClassMemory:     event.LedgerMemory,
+	probe.ClassModuleLoad: event.LedgerModuleLoad,
+	probe.ClassCollective: event.LedgerCollective,
+	probe.ClassOther:      event.LedgerOtherCall,
+}
+
+// reasonStates is what a thread waits for outside of calls whose job is to wait.
+// Reasons that are not here are blocked_other.
+var reasonStates = map[event.OffCPUReason]event.LedgerState{
+	event.ReasonFutex:     event.LedgerLock,
+	event.ReasonRWSem:     event.LedgerLock,
+	event.ReasonIO:        event.LedgerIO,
+	event.ReasonPoll:      event.LedgerInputWait,
+	event.ReasonRead:      event.LedgerInputWait,
+	event.ReasonSocket:    event.LedgerInputWait,
+	event.ReasonPipe:      event.LedgerInputWait,
+	event.ReasonSleep:     event.LedgerSleep,
+	event.ReasonPageFault: event.LedgerPageFault,
+	event.ReasonIoctl:     event.LedgerDriver,
+}
+
+// onCPU is the state of a thread on a CPU, as the ledger of the Linux kernel
+// side has it.
+func (n nesting) onCPU() event.LedgerState {
+	if n.innermost == nil {
+		return event.LedgerRunning
+	}
+	return classStates[n.class]
+}
+
+// onCPUMeans is onCPU, refined: what a first launch does is loading.
+func (n nesting) onCPUMeans() event.LedgerState {
+	state := n.onCPU()
+	if n.first && (state == event.LedgerLaunch || state == event.LedgerOtherCall) {
+		return event.LedgerModuleLoad
+	}
+	return state
+}
+
+// blocked is the state of a thread that is blocked for reason, as the ledger of
+// the Linux kernel side has it for the reasons that it knows.
+func (n nesting) blocked(reason event.OffCPUReason) event.LedgerState {
+	if n.waiting {
+		return event.LedgerGPUWait
+	}
+	if state, ok := reasonStates[reason]; ok {
+		return state
+	}
+	return event.LedgerBlockedOther
+}
+
+// blockedMeans is blocked, refined: the driver works for the call that called
+// it, and a call that sleeps does so to do its job.
+func (n nesting) blockedMeans(reason event.OffCPUReason) event.LedgerState {
+	state := n.blocked(reason)
+	switch {
+	case n.innermost == nil:
+		return state
+	case state == event.LedgerSleep:
+		return n.onCPUMeans()
+	case state != event.LedgerDriver:
+		return state
+	case n.first || n.class == probe.ClassModuleLoad:
+		return event.LedgerModuleLoad
+	case n.class == probe.ClassMemory:
+		return event.LedgerMemory
+	default:
+		return state
+	}
+}
+
+// runnableMeans is the state of a thread without a CPU, refined: who yields
+// while it waits for the GPU still waits for it.
+func (n nesting) runnableMeans(reason event.OffCPUReason) event.LedgerState {
+	if reason != event.ReasonYield || n.innermost == nil {
+		return event.LedgerRunnable
+	}
+	return n.onCPUMeans()
+}
+
+// visitor is shown everything that was recorded in a tree.
+type visitor interface {
+	// call is shown with its own time on a CPU: without that of its nested calls.
+	call(n nesting, onCPU time.Duration)
+	offCPU(n nesting, o *event.OffCPU)
+}
+
+// walk shows node and what is in it, enclosed in n, to v.
+func walk(v visitor, n nesting, node *timeline.Node) {
+	n = n.enter(node.Call)
+	own := onCPUTime(node.Call)
+	for _, child := range node.Children {
+		own -= onCPUTime(child.Call)
+		walk(v, n, child)
+	}
+	v.call(n, max(own, 0))
+	for _, o := range node.OffCPU {
+		v.offCPU(n, o)
+	}
+}
+
+func onCPUTime(call *event.Call) time.Duration {
+	return max(0, call.End.Sub(call.Start)-call.Blocked-call.Runnable)
+}

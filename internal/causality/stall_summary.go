@@ -1,0 +1,88 @@
+package causality
+
+import (
+	"fmt"
+
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/probe"
+)
+
+// StallSummary tells a stall in one plain sentence: how long the cycle took and
+// takes typically, where the excess went, who owns the wait, and what that
+// thread in turn was waiting for.
+func StallSummary(s *Stall) string {
+	took := fmt.Sprintf("dispatch cycle of %s took %s", s.Cycle.Task.Comm, shown(s.Cycle.End.Sub(s.Cycle.Start)))
+	if s.Typical > 0 {
+		took += ", typically " + shown(s.Typical)
+	}
+	if failed := failure(s); failed != "" {
+		took += ", and " + failed
+	}
+	if s.Cause == CauseNone {
+		return took
+	}
+	return took + ": " + accusation(s)
+}
+
+// accusation tells where the excess went.
+func accusation(s *Stall) string {
+	if s.Cause == CauseUnknown {
+		return unexplained(s)
+	}
+	amount := shown(min(s.Time, s.Excess())) + " of the excess "
+	switch s.Cause {
+	case CauseCPUContention:
+		return amount + withoutCPU(s)
+	case CauseGPUBusy:
+		return amount + "waiting for the GPU" + s.mostIn(isWaiting)
+	case CauseLaunchQueueFull:
+		return amount + fmt.Sprintf("in %d launches that had to wait for room in the launch queue", s.Cycle.Launches)
+	case CauseModuleLoad:
+		return amount + "loading GPU code" + firstLaunches(s) + s.mostIn(isLoading)
+	case CauseMemoryManagement:
+		return amount + "managing GPU memory" + s.mostIn(isClass(probe.ClassMemory))
+	case CauseMemcpy:
+		return amount + "copying" + s.mostIn(isClass(probe.ClassMemcpy))
+	case CauseHostCode:
+		return amount + hostCode(s)
+	default:
+		return amount + blockedFor(s)
+	}
+}
+
+func unexplained(s *Stall) string {
+	if s.Time == 0 {
+		return "no cause explains half of the excess"
+	}
+	return fmt.Sprintf("no cause explains half of the excess; what grew most is %s, by %s", s.State, shown(s.Time))
+}
+
+func hostCode(s *Stall) string {
+	if s.State == event.LedgerSleep {
+		return "asleep on purpose"
+	}
+	return "running host code, outside of any call"
+}
+
+func firstLaunches(s *Stall) string {
+	switch s.Cycle.FirstLaunches {
+	case 0:
+		return ""
+	case 1:
+		return ", with one first launch of a function"
+	default:
+		return fmt.Sprintf(", with %d first launches of functions", s.Cycle.FirstLaunches)
+	}
+}
+
+func failure(s *Stall) string {
+	for _, child := range s.Children {
+		if child.Call != nil && child.Call.Notable&event.NotableFailed != 0 {
+			return functionName(child.Call) + " failed with " + resultName(child.Call)
+		}
+	}
+	if s.Cycle.Failed > 0 {
+		return "a call in it failed"
+	}
+	return ""
+}

@@ -1,0 +1,38 @@
+package spans
+
+import (
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/gpucause/gpucause/internal/causality"
+)
+
+// cycleName is the name of the root span of a stall.
+const cycleName = "dispatch cycle"
+
+// AppendStall adds the trace of a dispatch cycle to the batch. It returns the
+// calls of the dispatcher, by start, the enclosing one first.
+func (b *Batch) AppendStall(stall *causality.Stall) []Emitted {
+	id := b.builder.stallID(stall)
+	w := writer{batch: b, trace: id.trace}
+	root, below := w.cycle(stall)
+	for _, child := range stall.Children {
+		w.interval(child, below)
+	}
+	w.linkPrevious(root, threadKey{process: stall.Process, tid: stall.Cycle.Task.Thread.TID}, id)
+	return w.emitted
+}
+
+func (w *writer) cycle(stall *causality.Stall) (ptrace.Span, place) {
+	cycle := &stall.Cycle
+	o := owner{process: stall.Process, task: cycle.Task}
+	p := part{name: cycleName, start: cycle.Start, end: cycle.End, key: cycleKey(cycle)}
+	root, below := w.span(o, p, place{from: cycle.Start, to: cycle.End, own: true})
+	w.describeStall(root, stall)
+	return root, below
+}
+
+func (w *writer) linkPrevious(root ptrace.Span, key threadKey, id rootID) {
+	if before, ok := w.batch.builder.previous.swap(key, id); ok {
+		link(root, before, linkPrevious)
+	}
+}

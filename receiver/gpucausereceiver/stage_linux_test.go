@@ -1,0 +1,88 @@
+package gpucausereceiver
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/gpucause/gpucause/internal/cmd/tracetree/tree"
+	"github.com/gpucause/gpucause/receiver/gpucausereceiver/internal/metadata"
+)
+
+const (
+	workloadProgram = "../../testdata/fakecuda/out/workload"
+	workloadScripts = "../../testdata/scenarios/workloads/"
+)
+
+// stage runs workload scripts under one receiver with the real probes.
+type stage struct {
+	receiver receiver.Traces
+	traces   consumertest.TracesSink
+	attach   time.Duration // from a workload's start until it is traced
+	disk     string        // a folder whose files are really read and written
+}
+
+// openStage starts the receiver.
+func openStage(t *testing.T) *stage {
+	t.Helper()
+	config := testConfig()
+	config.DiscoveryInterval = 50 * time.Millisecond
+	config.Stalls.MinDuration = 5 * time.Millisecond
+	config.Stalls.BaselineInterval = 0
+	s := &stage{attach: 6 * config.DiscoveryInterval}
+	var err error
+	s.disk, err = os.MkdirTemp("/var/tmp", "gpucause-stories")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(s.disk) })
+	s.receiver, err = NewFactory().CreateTraces(t.Context(), receivertest.NewNopSettings(metadata.Type), config, &s.traces)
+	require.NoError(t, err)
+	require.NoError(t, s.receiver.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { _ = s.receiver.Shutdown(context.Background()) })
+	return s
+}
+
+// play runs a script to its end and returns its process. The story begins when
+// the warm-up is over and the process is traced.
+func (s *stage) play(t *testing.T, script string) int64 {
+	t.Helper()
+	folder := t.TempDir()
+	ready, begin := filepath.Join(folder, "ready"), filepath.Join(folder, "go")
+	var output bytes.Buffer
+	workload := exec.CommandContext(t.Context(), workloadProgram, workloadScripts+script+".wl",
+		"--dir="+s.disk, "--ready="+ready, "--go="+begin)
+	workload.Stdout, workload.Stderr, workload.WaitDelay = &output, &output, time.Second
+	require.NoError(t, workload.Start())
+	require.Eventually(t, func() bool { return exists(ready) }, 30*time.Second, time.Millisecond)
+	<-time.After(s.attach)
+	require.NoError(t, os.WriteFile(begin, nil, 0o600))
+	require.NoError(t, workload.Wait(), output.String())
+	return int64(workload.Process.Pid)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// close stops the receiver, which emits what it still has, and returns the stalls by process.
+func (s *stage) close(t *testing.T) map[int64][]toldStall {
+	t.Helper()
+	require.NoError(t, s.receiver.Shutdown(t.Context()))
+	told := make(map[int64][]toldStall)
+	for _, trace := range tree.Collect(s.traces.AllTraces()...) {
+		if stall, ok := stallOf(trace); ok {
+			told[stall.pid] = append(told[stall.pid], stall)
+		}
+	}
+	return told
+}

@@ -1,0 +1,86 @@
+package gpucausereceiver
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// maxNoise is how many stalls above the noise threshold may have another cause than the story's.
+const maxNoise = 1
+
+// workloadStory is a workload script with what must be told of it.
+type workloadStory struct {
+	name    string   // of the script, and its dispatcher's comm
+	cause   string   // the one cause, or nothing
+	atLeast int      // how many stalls have it
+	culprit string   // what the printed trace of one of them matches
+	cast    []string // comms of the workload's threads and processes
+}
+
+// workloadStories are the scripts under testdata/scenarios/workloads. What takes
+// the dispatcher's time comes about every 150 ms, and lasts about 25 ms.
+var workloadStories = []workloadStory{
+	{name: "gpu-busy", cause: "gpu_busy", atLeast: 2, culprit: `cudaStreamSynchronize`},
+	{name: "memory-bandwidth", cause: "gpu_busy", atLeast: 2, culprit: `cudaStreamSynchronize`},
+	{name: "data-loader", cause: "input_wait", atLeast: 2, culprit: `woken by loader.*─ blocked: io .*loader`, cast: []string{"loader"}},
+	{name: "cpu-contention", cause: "cpu_contention", atLeast: 2, culprit: `hog.*─ runnable: preempted .*hog`, cast: []string{"hog"}},
+	{name: "lock-io", cause: "lock", atLeast: 2, culprit: `offload.*─ blocked: futex .*woken by offload.*─ blocked: io .*offload`, cast: []string{"offload"}},
+	{name: "own-io", cause: "io", atLeast: 2, culprit: `─ blocked: io`},
+	{name: "first-launch", cause: "module_load", atLeast: 1, culprit: `cudaLaunchKernel.*first launch`},
+	{name: "queue-full", cause: "launch_queue_full", atLeast: 2, culprit: `launch`},
+	{name: "malloc-storm", cause: "memory_management", atLeast: 2, culprit: `cudaMalloc`},
+	{name: "memcpy", cause: "memcpy", atLeast: 2, culprit: `cudaMemcpy`},
+	{name: "host-code", cause: "host_code", atLeast: 2},
+	{name: "healthy", cause: nothing},
+	{name: "sync-spin", cause: nothing},
+}
+
+// Every story is told with its cause and its culprit, and no other.
+func TestStories(t *testing.T) {
+	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
+		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
+	}
+	for _, story := range workloadStories {
+		t.Run(story.name, func(t *testing.T) {
+			s := openStage(t)
+			pid := s.play(t, story.name)
+			story.check(t, s.close(t)[pid])
+		})
+	}
+}
+
+func (story *workloadStory) check(t *testing.T, stalls []toldStall) {
+	t.Helper()
+	t.Log(list(stalls))
+	assert.Equal(t, story.cause, verdict(story, stalls))
+	right, told, wrong := 0, 0, 0
+	culprit := regexp.MustCompile("(?s)" + story.culprit)
+	for i := range stalls {
+		stall := &stalls[i]
+		switch {
+		case stall.cause == story.cause:
+			right++
+			if culprit.MatchString(stall.text) {
+				told++
+			}
+		case !stall.noise() && !stall.fromOutside(story):
+			wrong++
+		}
+	}
+	assert.GreaterOrEqual(t, right, story.atLeast, "stalls with the cause")
+	assert.LessOrEqual(t, wrong, maxNoise, "stalls with another cause")
+	if story.cause != nothing && told == 0 {
+		assert.Fail(t, "no trace has the culprit", "%s in none of:\n%s", story.culprit, traceTexts(stalls))
+	}
+}
+
+func traceTexts(stalls []toldStall) string {
+	text := ""
+	for i := range stalls {
+		text += stalls[i].text + "\n"
+	}
+	return text
+}
