@@ -15,6 +15,7 @@ type sample struct {
 	duration time.Duration
 	ledger   event.Ledger // refined
 	launches uint32
+	copied   uint64 // bytes
 
 	// The cycles between the recorded one before and this one, which had no
 	// records: how many, and how long on average.
@@ -96,6 +97,7 @@ type typical struct {
 	duration time.Duration
 	ledger   event.Ledger // the medians, which need not sum to duration
 	launches uint32
+	copied   uint64 // bytes
 }
 
 // against returns the cycles that s is to be compared with.
@@ -138,6 +140,7 @@ func (m *medians) typical() typical {
 	t := typical{
 		duration: m.duration(),
 		launches: uint32(m.of(func(s *sample) time.Duration { return time.Duration(s.launches) })),
+		copied:   uint64(m.of(func(s *sample) time.Duration { return time.Duration(s.copied) })),
 	}
 	for state := range t.ledger {
 		t.ledger[state] = m.of(func(s *sample) time.Duration { return s.ledger[state] })

@@ -15,6 +15,8 @@ type refiner struct {
 	ledger   event.Ledger
 	// slowLaunches is the time on a CPU of slow launches that were no first ones.
 	slowLaunches time.Duration
+	// copyWaits is the time blocked in copies that return when they are done.
+	copyWaits time.Duration
 }
 
 // refineCycle returns the ledger of a cycle, refined by evidence inside it.
@@ -48,6 +50,9 @@ func (r *refiner) offCPU(n nesting, o *event.OffCPU) {
 	reason := r.settings.reason(o)
 	woken := wake(o)
 	r.move(n.blocked(o.Reason), n.blockedMeans(reason), woken.Sub(o.Start))
+	if n.waiting && n.class == probe.ClassMemcpy {
+		r.copyWaits += woken.Sub(o.Start)
+	}
 	r.move(event.LedgerRunnable, n.runnableMeans(reason), o.End.Sub(woken))
 }
 

@@ -130,7 +130,7 @@ func (j *Judge) Judge(c *timeline.Cycle) Verdict {
 		*b = baseline{}
 	}
 	refined := refineCycle(c, j.settings.Explain)
-	s := sample{duration: c.Record.End.Sub(c.Record.Start), ledger: refined.ledger, launches: c.Record.Launches}
+	s := sample{duration: c.Record.End.Sub(c.Record.Start), ledger: refined.ledger, launches: c.Record.Launches, copied: c.Record.CopiedBytes}
 	s.shorts, s.short = b.between(&c.Record)
 	v := Verdict{Ledger: refined.ledger}
 	if b.warm(&s, &j.settings) {
@@ -192,6 +192,9 @@ func explainExcess(s *sample, usual *typical, refined *refiner) Attribution {
 	if queueFull(s, usual, refined, grown[event.LedgerLaunch]) {
 		causes[event.LedgerLaunch] = CauseLaunchQueueFull
 	}
+	if largeCopy(s, usual, refined, grown[event.LedgerGPUWait]) {
+		causes[event.LedgerGPUWait] = CauseMemcpy
+	}
 	return attribute(&grown, s.duration-usual.duration, &causes)
 }
 
@@ -199,6 +202,19 @@ func explainExcess(s *sample, usual *typical, refined *refiner) Attribution {
 // in a queue: enough of them to fill it, and they took longer than usual.
 func queueFull(s *sample, usual *typical, refined *refiner, excess time.Duration) bool {
 	return s.launches >= fullQueue && (2*refined.slowLaunches >= excess || slowerLaunches(s, usual))
+}
+
+// A copy is large from so many bytes on, and at so many times the usual.
+const (
+	largeCopyBytes = 1 << 20
+	largeCopyTimes = 4
+)
+
+// largeCopy reports whether there is evidence that the GPU was waited for because
+// of the bytes copied: most of the wait was in copies, and they were far larger
+// than usual. A copy of the usual size that takes long waits for earlier work.
+func largeCopy(s *sample, usual *typical, refined *refiner, excess time.Duration) bool {
+	return 2*refined.copyWaits >= excess && s.copied >= largeCopyBytes && s.copied/largeCopyTimes >= usual.copied
 }
 
 // slowerLaunches reports whether a launch took twice its usual time on average:

@@ -78,6 +78,17 @@ func (s *toldStall) fromOutside(story *workloadStory) bool {
 	})
 }
 
+// lostToOthers is how long stalls lasted that are processes' doing which are not part of the story.
+func lostToOthers(story *workloadStory, stalls []toldStall) time.Duration {
+	var lost time.Duration
+	for i := range stalls {
+		if stalls[i].fromOutside(story) {
+			lost += stalls[i].duration
+		}
+	}
+	return lost
+}
+
 // verdict is the cause with the most stall time. What is another process's doing
 // by its own words is not the story's; of a story without a cause only what is no noise counts.
 func verdict(story *workloadStory, stalls []toldStall) string {

@@ -71,11 +71,19 @@ CUresult fc_armed(struct fc_thread *self, const char *function);
 	if (stream == NULL)                                          \
 		return CUDA_ERROR_INVALID_HANDLE;
 
-/* fc_burn keeps the calling thread on a CPU for ns nanoseconds of wall time. */
+/* fc_burn uses ns nanoseconds of the calling thread's CPU time. */
 static inline void fc_burn(uint64_t ns)
 {
-	if (ns != 0)
-		fc_spin_until(fc_now() + ns);
+	struct timespec ts;
+	uint64_t used, end = 0;
+	while (ns != 0) {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+		used = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+		end = end == 0 ? used + ns : end;
+		if (used >= end)
+			return;
+		fc_spin_until(fc_now() + (end - used));
+	}
 }
 
 /* fc_memory_forked frees the allocator's lock in a forked child. */
