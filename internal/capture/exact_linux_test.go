@@ -28,6 +28,7 @@ func sampleAll(m Mechanism) Settings {
 func TestExactCountsAndArguments(t *testing.T) {
 	for _, m := range mechanisms {
 		t.Run(m.String(), func(t *testing.T) {
+			requireMechanism(t, m)
 			r := startRecorder(t, sampleAll(m))
 			tr := r.run("exact.wl")
 			require.NotEmpty(t, tr.counts)

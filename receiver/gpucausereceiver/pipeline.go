@@ -136,9 +136,11 @@ func (p *pipeline) change(change *event.ProcessChange) {
 	id := event.ProcessID{PID: change.Task.Thread.PID, Start: change.Start}
 	switch change.Kind {
 	case event.ProcessAdopted:
-		p.processes.learn(id)
+		p.processes.renew(id)
 	case event.ProcessExecuted:
+		p.processes.executed(id)
 		p.functions.forget(id.PID)
+		p.wakers.forget(id.PID)
 	case event.ProcessExited:
 		p.processes.exited(id)
 	}
@@ -187,14 +189,17 @@ func (p *pipeline) exemplify(calls []spans.Emitted) {
 
 // follow begins to follow wakers whose story is missing, for the next time.
 func (p *pipeline) follow(ctx context.Context, untraced []causality.Untraced, now ktime.Time) {
-	for _, pid := range p.wakers.choose(untraced) {
+	chosen, refused := p.wakers.choose(untraced, now)
+	for _, pid := range chosen {
 		if err := p.source.Follow(pid); err != nil {
-			p.telemetry.GpucauseWakersUnfollowed.Add(ctx, 1)
+			refused += p.wakers.unfollow(pid, now)
 			continue
 		}
+		p.processes.renew(event.ProcessID{PID: pid})
 		p.timeline.Follow(event.ProcessID{PID: pid}, now)
 		p.telemetry.GpucauseWakersFollowed.Add(ctx, 1)
 	}
+	p.telemetry.GpucauseWakersUnfollowed.Add(ctx, refused)
 }
 
 // collect emits the metrics, and forgets the processes that had ended before
