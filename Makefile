@@ -117,6 +117,11 @@ test-vendor-libs: ## Check the probes against NVIDIA's own libraries, installed 
 test-gpu: build ## Check against the real libraries on a machine with an NVIDIA GPU (root)
 	testdata/gpu/run.sh $(COLLECTOR)
 
+.PHONY: test-gpu-scripts
+test-gpu-scripts: ## Check the Python of test-gpu (no GPU needed)
+	cd testdata/gpu && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest -q compare_test && \
+		PYTHONDONTWRITEBYTECODE=1 python3 -c 'import ast, glob; [ast.parse(open(f).read(), f) for f in glob.glob("*.py")]'
+
 .PHONY: check-generated
 check-generated: generate ## Fail where a generated file is not current
 	@git diff --exit-code || { echo 'generated files are not current: run "make generate"'; exit 1; }

@@ -263,20 +263,34 @@ static __noinline int forget_pointer(struct caller *caller, u64 pointer)
 	return 0;
 }
 
-static __noinline int remember_pointer(struct caller *caller, u64 out, u64 bytes)
+/* The bytes that a call is about: one argument, or the product of two. */
+static __always_inline u64 size_bytes(const struct frame *f, const volatile struct probe_row *row)
 {
+	u64 size = slot_value(f, row->size_slot);
+
+	if (row->size_slot2 < MAX_SLOTS)
+		size *= slot_value(f, row->size_slot2);
+	return size;
+}
+
+static __noinline int remember_pointer(struct caller *caller, struct frame *f)
+{
+	const volatile struct probe_row *row;
 	struct pointer_key key;
 	struct process *process;
+	u64 bytes;
 	u32 tgid;
 
-	if (!caller)
+	if (!caller || !f)
 		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	key.tgid = tgid = caller->task.tgid;
 	key.reserved = 0;
-	if (bpf_probe_read_user(&key.pointer, sizeof(key.pointer), (void *)out)) {
+	if (bpf_probe_read_user(&key.pointer, sizeof(key.pointer), (void *)slot_value(f, row->allocates_slot))) {
 		count(counter_user_fault);
 		return 0;
 	}
+	bytes = size_bytes(f, row);
 	if (bpf_map_update_elem(&pointers, &key, &bytes, BPF_ANY)) {
 		count(counter_full_pointers);
 		return 0;
@@ -478,11 +492,11 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 
 static __always_inline void count_bytes(struct caller *caller, struct call_series *s, const struct frame *f, const volatile struct probe_row *row, bool shared)
 {
-	u64 size = slot_value(f, row->size_slot);
-	u32 kind = row->kind_slot < MAX_SLOTS ? (u32)slot_value(f, row->kind_slot) : row->kind;
+	u64 kind = row->kind_slot < MAX_SLOTS ? (u32)slot_value(f, row->kind_slot) : row->kind;
+	u64 size = size_bytes(f, row);
 
-	if (row->size_slot2 < MAX_SLOTS)
-		size *= slot_value(f, row->size_slot2);
+	/* The verifier must see that what is compared is what is the index. */
+	asm volatile("" : "+r"(kind));
 	if (kind < MEMCPY_KINDS)
 		add64(&s->bytes[kind], size, shared);
 	caller->cycle_copied_bytes += size;
@@ -577,7 +591,7 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 			count_error(caller, probe, result);
 	} else {
 		if (row->allocates_slot < MAX_SLOTS && !within(f->classes, row->class_id))
-			remember_pointer(caller, slot_value(f, row->allocates_slot), slot_value(f, row->size_slot));
+			remember_pointer(caller, f);
 		if (row->name_slot < MAX_SLOTS)
 			emit_function_name(caller, slot_value(f, row->name_out_slot), slot_value(f, row->name_slot));
 	}

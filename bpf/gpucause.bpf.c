@@ -41,7 +41,8 @@ const struct {
 	struct mapping_entry mapping_entry;
 } *shared_types __attribute__((unused));
 
-extern bool bpf_session_is_return(void) __ksym __weak;
+/* Linux before 7.0 declares it without the parameter; user space adapts this declaration. */
+extern bool bpf_session_is_return(void *ctx) __ksym __weak;
 
 SEC("uprobe.multi")
 int call_entry(struct pt_regs *ctx)
@@ -61,7 +62,7 @@ int call_session(struct pt_regs *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx);
 
-	if (bpf_session_is_return())
+	if (bpf_session_is_return(ctx))
 		return on_return(ctx, cookie);
 	on_entry(ctx, cookie);
 	return !!(cookie & COOKIE_ENTRY_ONLY);

@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestReturnProbesSafe(t *testing.T) {
+func TestReturnProbesAreSafe(t *testing.T) {
 	requireKernel(t)
-	for _, m := range []Mechanism{MechanismPerf, MechanismMulti, MechanismSession} {
+	for _, m := range mechanisms {
 		t.Run(m.String(), func(t *testing.T) {
-			safe, err := returnProbesSafe(m)
+			requireMechanism(t, m)
+			judged, err := judgeReturnProbes(m)
 			require.NoError(t, err)
-			assert.True(t, safe)
+			assert.Equal(t, verdict{safe: true}, judged)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 
 	"golang.org/x/sys/unix"
@@ -89,18 +90,81 @@ func canaryELF() []byte {
 	return file
 }
 
-// returnProbesSafe runs the canary under a return probe of the mechanism. An
-// error means that the mechanism does not attach.
-func returnProbesSafe(mechanism Mechanism) (bool, error) {
-	fd, err := unix.MemfdCreate("gpucause-canary", unix.MFD_CLOEXEC)
+// judgeReturnProbes runs the canary under a return probe of the mechanism. An
+// error means that the mechanism does not attach. A canary that cannot be run
+// proves nothing: return probes are off then.
+func judgeReturnProbes(mechanism Mechanism) (verdict, error) {
+	fd, err := memoryFile()
 	if err != nil {
-		return false, fmt.Errorf("creating canary: %w", err)
+		return verdict{}, fmt.Errorf("creating canary: %w", err)
 	}
 	defer unix.Close(fd)
 	if _, err := unix.Write(fd, canaryELF()); err != nil {
-		return false, fmt.Errorf("writing canary: %w", err)
+		return verdict{}, fmt.Errorf("writing canary: %w", err)
 	}
-	path := fmt.Sprintf("/proc/self/fd/%d", fd)
+	survived, err := runCanary(mechanism, fmt.Sprintf("/proc/self/fd/%d", fd))
+	if errors.Is(err, errNotRun) {
+		survived, err = runCanaryFile(mechanism, err)
+	}
+	switch {
+	case errors.Is(err, errNotRun):
+		return verdict{reason: err.Error()}, nil
+	case err != nil:
+		return verdict{}, err
+	case !survived:
+		return verdict{reason: "a return probe killed the canary, a process under seccomp"}, nil
+	}
+	return verdict{safe: true}, nil
+}
+
+// errNotRun says that the canary could be probed but not be executed.
+var errNotRun = errors.New("the canary for return probes cannot be run")
+
+// memoryFile creates an anonymous file, executable where that is allowed
+// (vm.memfd_noexec). Linux before 6.3 rejects the flags as invalid, and knows no
+// other files than executable ones.
+func memoryFile() (fd int, err error) {
+	for _, flags := range []int{unix.MFD_EXEC, 0, unix.MFD_NOEXEC_SEAL} {
+		fd, err = unix.MemfdCreate("gpucause-canary", unix.MFD_CLOEXEC|flags)
+		if err == nil {
+			return fd, nil
+		}
+	}
+	return -1, err
+}
+
+// runCanaryFile runs the canary as a file among the temporary ones; inMemory is
+// why it did not run without.
+func runCanaryFile(mechanism Mechanism, inMemory error) (bool, error) {
+	path, err := temporaryFile()
+	if err != nil {
+		return false, fmt.Errorf("%w; %w", inMemory, err)
+	}
+	defer func() { _ = os.Remove(path) }()
+	survived, err := runCanary(mechanism, path)
+	if err != nil {
+		return false, fmt.Errorf("%w; %w", inMemory, err)
+	}
+	return survived, nil
+}
+
+// temporaryFile writes the canary, executable for its owner only.
+func temporaryFile() (path string, err error) {
+	file, err := os.CreateTemp("", "gpucause-canary-*")
+	if err != nil {
+		return "", fmt.Errorf("creating canary: %w", err)
+	}
+	_, err = file.Write(canaryELF())
+	err = errors.Join(err, file.Chmod(0o700), file.Close())
+	if err != nil {
+		_ = os.Remove(file.Name())
+		return "", fmt.Errorf("writing canary: %w", err)
+	}
+	return file.Name(), nil
+}
+
+// runCanary reports whether the canary at path survives its return probe.
+func runCanary(mechanism Mechanism, path string) (survived bool, err error) {
 	attached, err := attachEmpty(mechanism, path, canaryFunction)
 	if err != nil {
 		return false, err
@@ -112,7 +176,7 @@ func returnProbesSafe(mechanism Mechanism) (bool, error) {
 		return exit.ExitCode() == canarySurvived, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("running canary: %w", err)
+		return false, fmt.Errorf("%w: %w", errNotRun, err)
 	}
 	return false, nil
 }

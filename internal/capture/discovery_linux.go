@@ -55,6 +55,7 @@ type discovery struct {
 	passes    uint64
 	spent     time.Duration
 	alive     map[event.ProcessID]uint64 // a copy of pages
+	lists     uint64                     // of alive processes, made so far
 }
 
 func newDiscovery(s *scanner, a *attacher, returns bool, settings Settings, log *zap.Logger) *discovery {
@@ -129,6 +130,7 @@ func (d *discovery) compare(pages map[event.ProcessID]uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.alive = pages
+	d.lists++
 }
 
 func (d *discovery) lookAtMappings(now time.Time) error {
@@ -257,11 +259,12 @@ func (d *discovery) fail(reason string, err error) {
 	d.failures[reason]++
 }
 
-// processes returns the processes of the host at the last look. It is read-only.
-func (d *discovery) processes() map[event.ProcessID]uint64 {
+// processes returns the processes of the host at the last look, and the number
+// of that list. The list is read-only. While a look attaches, it grows old.
+func (d *discovery) processes() (map[event.ProcessID]uint64, uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.alive
+	return d.alive, d.lists
 }
 
 func (d *discovery) report(r *Report) {

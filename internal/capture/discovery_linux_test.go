@@ -62,12 +62,12 @@ func (r *recorder) runIn(folder, program, script string) *truth {
 const someCalls = "repeat 13 { cudaLaunchKernel func=gemm }\nrepeat 7 { cudaDeviceSynchronize }\n"
 
 // A process that begins to call 300 ms after it mapped new libraries is traced
-// from its first call.
+// from its first call (with perf uprobes, 3 s).
 func TestNewLibraryIsFound(t *testing.T) {
 	r := emptyRecorder(t)
 	folder := t.TempDir()
 	copyStack(t, folder)
-	tr := r.runIn(folder, "workload", "sleep 300ms\n"+someCalls)
+	tr := r.runIn(folder, "workload", untilAttached(t)+someCalls)
 	assert.Equal(t, tr.counts, r.counts())
 }
 
@@ -86,7 +86,7 @@ func TestLateOpenedLibraryIsFound(t *testing.T) {
 	r := emptyRecorder(t)
 	folder := t.TempDir()
 	copyStack(t, folder)
-	script := fmt.Sprintf("sleep 400ms\ndlopen %s driver\nsleep 400ms\n", filepath.Join(folder, "libcuda.so.1")) +
+	script := fmt.Sprintf("sleep 400ms\ndlopen %s driver\n", filepath.Join(folder, "libcuda.so.1")) + untilAttached(t) +
 		"repeat 11 { driver.cuCtxSynchronize }\n"
 	r.runIn(folder, "workload-late", script)
 	assert.Equal(t, uint64(11), sumOf(r.counts(), "cuCtxSynchronize"))
@@ -107,7 +107,7 @@ func TestStaticRuntimeIsFound(t *testing.T) {
 	r := emptyRecorder(t)
 	folder := t.TempDir()
 	copyStack(t, folder)
-	tr := r.runIn(folder, "workload-static", "sleep 300ms\n"+someCalls)
+	tr := r.runIn(folder, "workload-static", untilAttached(t)+someCalls)
 	assert.Equal(t, uint64(13), sumOf(tr.counts, "cudaLaunchKernel"))
 	assert.Equal(t, tr.counts, r.counts())
 }
@@ -120,7 +120,7 @@ func TestTwoCopies(t *testing.T) {
 	first := r.run(someCalls)
 	assert.Equal(t, first.counts, r.counts())
 	r.samples = nil
-	second := r.runIn(folder, "workload", "sleep 300ms\n"+someCalls)
+	second := r.runIn(folder, "workload", untilAttached(t)+someCalls)
 	assert.Equal(t, second.counts, r.counts())
 }
 
@@ -164,7 +164,7 @@ func TestContainersOfOneImage(t *testing.T) {
 		truthFile := filepath.Join(container, "truth")
 		mount := fmt.Sprintf("mount -t overlay overlay -o lowerdir=%s,upperdir=%s/upper,workdir=%s/work %s/merged", image, container, container, container)
 		cmd := exec.Command("unshare", "--mount", "sh", "-ec", mount+"; exec "+container+"/merged/workload - --truth="+truthFile)
-		cmd.Stdin = strings.NewReader("sleep 600ms\n" + someCalls)
+		cmd.Stdin = strings.NewReader(untilAttached(t) + untilAttached(t) + someCalls)
 		cmd.Stderr = os.Stderr
 		require.NoError(t, cmd.Start(), "container %d", i)
 		commands, truths = append(commands, cmd), append(truths, truthFile)
@@ -198,7 +198,7 @@ func TestUnusedLibraryIsLetGo(t *testing.T) {
 	r := emptyRecorder(t)
 	folder := t.TempDir()
 	copyStack(t, folder)
-	r.runIn(folder, "workload", "sleep 300ms\n"+someCalls)
+	r.runIn(folder, "workload", untilAttached(t)+someCalls)
 	ours := func() (n int) {
 		for _, l := range r.session.Report().Libraries {
 			if strings.HasPrefix(l.Path, folder) {

@@ -28,6 +28,7 @@ func sampleAll(m Mechanism) Settings {
 func TestExactCountsAndArguments(t *testing.T) {
 	for _, m := range mechanisms {
 		t.Run(m.String(), func(t *testing.T) {
+			requireMechanism(t, m)
 			r := startRecorder(t, sampleAll(m))
 			tr := r.run("exact.wl")
 			require.NotEmpty(t, tr.counts)
@@ -163,13 +164,23 @@ func TestFirstLaunches(t *testing.T) {
 	assert.Equal(t, []string{"cuLaunchKernel", "cudaLaunchKernel", "cuLaunchKernel", "cudaLaunchKernel"}, first)
 }
 
-// Allocations are counted once over both layers, and their release too.
+// Allocations are counted once over both layers, and their release too; those
+// with rows by width and height.
 func TestAllocatedMemory(t *testing.T) {
 	r := startRecorder(t, DefaultSettings())
 	cmd := workload(t, "-")
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	_, err = stdin.Write([]byte("cudaMalloc bytes=1m out=a\ncudaMalloc bytes=3m out=b\ncuMemAlloc_v2 bytes=5m out=c\ncudaFree ptr=a\nsleep 300ms\n"))
+	_, err = stdin.Write([]byte(`cudaMalloc bytes=1m out=a
+cudaMalloc bytes=3m out=b
+cuMemAlloc_v2 bytes=5m out=c
+cudaMallocPitch width=1000 height=16 out=d
+cuMemAllocPitch_v2 width=300 height=7 element=4 out=e
+cudaMallocPitch width=1000 height=9 out=f
+cudaFree ptr=a
+cudaFree ptr=f
+sleep 300ms
+`))
 	require.NoError(t, err)
 	require.NoError(t, stdin.Close())
 	require.NoError(t, cmd.Start())
@@ -177,7 +188,7 @@ func TestAllocatedMemory(t *testing.T) {
 	require.Eventually(t, func() bool {
 		r.drain()
 		r.collect()
-		return r.memory[pid] == 8<<20
+		return r.memory[pid] == 8<<20+1000*16+300*7
 	}, 5*time.Second, 10*time.Millisecond)
 	r.follow(cmd)
 }

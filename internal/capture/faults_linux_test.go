@@ -182,7 +182,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	r.run("cudaLaunchKernel func=gemm\n")
 	require.NoError(t, r.session.Close())
 	require.NoError(t, r.session.Close(), "twice")
-	require.Eventually(t, func() bool { return len(programIDs(t)) <= len(before) }, 5*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(programIDs(t)) <= len(before) }, untilDetached(t), 50*time.Millisecond)
 }
 
 func programIDs(t *testing.T) []ebpf.ProgramID {

@@ -19,9 +19,15 @@ const (
 	sharedStats  = 2
 )
 
+// verdict says whether return probes are used.
+type verdict struct {
+	safe   bool
+	reason string // why not
+}
+
 // loadObjects loads every program and the maps for the best mechanism, of those
-// wanted, with which uprobes attach here. returns says whether return probes are safe.
-func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mechanism, returns bool, err error) {
+// wanted, with which uprobes attach here, and judges its return probes.
+func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mechanism, returns verdict, err error) {
 	var failures []error
 	for _, m := range fallbacks(settings.Mechanism) {
 		objects, returns, err := loadFor(settings, m)
@@ -30,17 +36,17 @@ func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mec
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", m, err))
 	}
-	return nil, 0, false, fmt.Errorf("loading BPF programs: %w", errors.Join(failures...))
+	return nil, 0, verdict{}, fmt.Errorf("loading BPF programs: %w", errors.Join(failures...))
 }
 
-func loadFor(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, bool, error) {
-	returns, err := returnProbesSafe(mechanism)
+func loadFor(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, verdict, error) {
+	returns, err := judgeReturnProbes(mechanism)
 	if err != nil {
-		return nil, false, err
+		return nil, verdict{}, err
 	}
 	spec, err := prepare(settings, mechanism)
 	if err != nil {
-		return nil, false, err
+		return nil, verdict{}, err
 	}
 	objects, err := load(spec)
 	return objects, returns, err
@@ -64,7 +70,7 @@ func prepare(settings Settings, mechanism Mechanism) (*ebpf.CollectionSpec, erro
 		return nil, err
 	}
 	chooseUprobes(spec, mechanism)
-	return spec, nil
+	return spec, declareSessionIsReturn(spec)
 }
 
 func sizeMaps(spec *ebpf.CollectionSpec, s Settings) {

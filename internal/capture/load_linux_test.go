@@ -12,8 +12,9 @@ import (
 
 func TestProgramsLoad(t *testing.T) {
 	requireKernel(t)
-	for _, m := range []Mechanism{MechanismPerf, MechanismMulti, MechanismSession} {
+	for _, m := range mechanisms {
 		t.Run(m.String(), func(t *testing.T) {
+			requireMechanism(t, m)
 			settings := DefaultSettings()
 			settings.Mechanism = m
 			objects, _, _, err := loadObjects(settings)

@@ -10,7 +10,7 @@ type Report struct {
 	Read      uint64 // records read
 
 	UnmatchedReturns uint64            // returns without an entry: attached mid-call, fork inside a call
-	AbandonedCalls   uint64            // calls that never returned: longjmp, exception, exit, exec
+	AbandonedCalls   uint64            // calls without a return: longjmp, exception, return not seen, exit, exec
 	StackOverflows   uint64            // calls nested deeper than the frame stack
 	MapFull          map[string]uint64 // inserts refused, by map name
 	UserReadFaults   uint64            // unreadable argument memory of a target
@@ -19,7 +19,7 @@ type Report struct {
 	Followed  uint64    // followed now, because they wake traced ones
 	Libraries []Library // attached now
 	Attached  Mechanism // in use
-	EntryOnly bool      // return probes are off: the canary did not survive one
+	EntryOnly bool      // return probes are off: the canary did not survive one, or could not be run
 
 	Programs []ProgramCost // per BPF program; run time only while the Linux kernel's BPF statistics are on
 

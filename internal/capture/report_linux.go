@@ -28,7 +28,7 @@ func (s *Session) Report() Report {
 		Read:      s.read.Load(),
 		Malformed: s.malformed.Load(),
 		Attached:  s.mechanism,
-		EntryOnly: !s.returns,
+		EntryOnly: !s.returns.safe,
 		Programs:  s.programCosts(),
 	}
 	s.reportCounters(&r)

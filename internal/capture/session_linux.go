@@ -30,7 +30,7 @@ const drainAtMost = 1 << 16
 type Session struct {
 	objects   *bpf.GpucauseObjects
 	mechanism Mechanism
-	returns   bool
+	returns   verdict
 	scheduler closers // links of the tracepoints
 	scanner   *scanner
 	discovery *discovery
@@ -76,6 +76,9 @@ func (s *Session) open(settings Settings, log *zap.Logger) (err error) {
 	if s.objects, s.mechanism, s.returns, err = loadObjects(settings); err != nil {
 		return err
 	}
+	if !s.returns.safe {
+		log.Warn("Return probes are off: calls are seen at entry only, without durations", zap.String("reason", s.returns.reason))
+	}
 	if s.tally, err = newTally(&s.objects.GpucauseMaps); err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func (s *Session) open(settings Settings, log *zap.Logger) (err error) {
 		entry:     s.objects.CallEntry,
 		exit:      s.objects.CallReturn,
 		session:   s.objects.CallSession,
-	}, s.returns, settings, log)
+	}, s.returns.safe, settings, log)
 	return s.discovery.look(time.Now())
 }
 

@@ -21,7 +21,7 @@ type tally struct {
 	calls   *slots[bpf.GpucauseCallSeries]
 	threads *slots[bpf.GpucauseThreadStats]
 	errors  map[bpf.GpucauseErrorKey]uint64 // previous readings
-	missing map[event.ProcessID]bool        // traced processes not found at the last sweep
+	missing map[event.ProcessID]uint64      // traced processes not found at the last sweep: in which list first
 	opened  ktime.Time
 }
 

@@ -13,21 +13,29 @@ import (
 	"github.com/gpucause/gpucause/internal/event"
 )
 
-// sweep frees what exited processes left in the maps. alive lists the processes
-// of the host a moment ago: a traced one that is missing there twice in a row
-// has ended unnoticed.
-func (t *tally) sweep(alive map[event.ProcessID]uint64) error {
+// goneAfter is how many lists of processes later one that is still missing has
+// ended: the next list may have been begun before it did.
+const goneAfter = 2
+
+// sweep frees what exited processes left in the maps. alive is the last list of
+// the host's processes that was made, and the number of that list. It may be old:
+// a traced process that is missing there may have begun since.
+func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
 	traced := make(map[uint32]bool)
-	missing := make(map[event.ProcessID]bool)
+	missing := make(map[event.ProcessID]uint64)
 	var gone []event.ProcessID
 	err := eachProcess(t.maps.Processes, func(id event.ProcessID, p *bpf.GpucauseProcess) {
 		if _, ok := alive[id]; !ok {
-			missing[id] = true
-		}
-		if missing[id] && t.missing[id] {
-			gone = append(gone, id)
-			t.killStats(p.Stats)
-			return
+			since, before := t.missing[id]
+			if before && list-since >= goneAfter {
+				gone = append(gone, id)
+				t.killStats(p.Stats)
+				return
+			}
+			if !before {
+				since = list
+			}
+			missing[id] = since
 		}
 		traced[uint32(id.PID)] = true
 	})

@@ -130,7 +130,7 @@ func (x *explainer) explainWaits(waits []*Interval) {
 func (x *explainer) tell(wait *Interval) Story {
 	o := wait.OffCPU
 	switch {
-	case o.WakerContext == event.WakerSoftIRQ || o.WakerContext == event.WakerHardIRQ:
+	case o.WakerContext.Interrupt():
 		return StoryInterrupt
 	case o.WakerContext != event.WakerTask || o.Waker.Thread.TID == 0:
 		return StoryUnknown

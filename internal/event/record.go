@@ -78,6 +78,11 @@ const (
 	WakerInterrupt // softirq or hardirq: this Linux kernel does not tell which
 )
 
+// Interrupt reports whether an interrupt issued the wakeup, and no thread.
+func (c WakerContext) Interrupt() bool {
+	return c == WakerSoftIRQ || c == WakerHardIRQ || c == WakerInterrupt
+}
+
 // NoSyscall is OffCPU.Syscall of a thread that was interrupted in user mode.
 const NoSyscall = -1
 

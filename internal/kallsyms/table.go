@@ -20,8 +20,11 @@ const (
 )
 
 // ErrHidden says that the Linux kernel shows every address as zero to this
-// process: kernel.kptr_restrict, or CAP_SYSLOG is missing.
-var ErrHidden = errors.New("addresses in kallsyms are hidden: set kernel.kptr_restrict to 0, or to 1 and grant CAP_SYSLOG")
+// process (kallsyms_show_value, kernel/ksyms_common.c): kernel.kptr_restrict is
+// 2, or CAP_SYSLOG is missing. Without it, kptr_restrict must be 0 and
+// kernel.perf_event_paranoid at most 1.
+var ErrHidden = errors.New("addresses in kallsyms are hidden: grant CAP_SYSLOG and set kernel.kptr_restrict to 0 or 1, " +
+	"or set kernel.kptr_restrict to 0 and kernel.perf_event_paranoid to 1 or less")
 
 // Table maps addresses to the names of functions. It does not change after
 // Read; the zero value and nil know no names.
@@ -65,12 +68,12 @@ func Read(r io.Reader) (*Table, error) {
 	return b.table(), nil
 }
 
-// Lookup returns "name+0x1f" for an address inside a function, and the address
-// itself in hexadecimal where no function is known.
+// Lookup returns "name+0x1f" for an address inside a function, or "". It never
+// returns the address itself, which tells where the Linux kernel is loaded.
 func (t *Table) Lookup(address uint64) string {
 	s, ok := t.find(address)
 	if !ok {
-		return "0x" + strconv.FormatUint(address, 16)
+		return ""
 	}
 	return t.nameOf(s) + "+0x" + strconv.FormatUint(address-s.address, 16)
 }

@@ -1,6 +1,8 @@
 package gpucausereceiver
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/gpucause/gpucause/internal/event"
@@ -8,9 +10,9 @@ import (
 )
 
 // describeProcess returns the resource attributes of a process besides its id
-// and host: what /proc says of it, overridden by what the process itself
-// declares in OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME. They are empty
-// where the process is gone.
+// and host: what /proc says of it, and what the process itself declares in
+// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, but for its identity. They are
+// empty where the process is gone.
 func describeProcess(procPath string, pid event.PID, config ResourceConfig) pcommon.Map {
 	attributes := pcommon.NewMap()
 	p, err := target.Describe(procPath, pid, target.DescribeOptions{CommandLine: config.CommandLine})
@@ -18,11 +20,24 @@ func describeProcess(procPath string, pid event.PID, config ResourceConfig) pcom
 		return attributes
 	}
 	for key, value := range p.ResourceAttributes {
-		attributes.PutStr(key, value)
+		if !isIdentity(key) {
+			attributes.PutStr(key, value)
+		}
 	}
 	putIdentity(attributes, &p)
 	putService(attributes, &p)
 	return attributes
+}
+
+// isIdentity reports whether a key says which machine, process, thread or
+// container something is. That is for the Linux kernel to say: a process's own
+// word for it is dropped, even where the kernel says nothing.
+func isIdentity(key string) bool {
+	switch key {
+	case "container.id", "k8s.pod.uid":
+		return true
+	}
+	return strings.HasPrefix(key, "host.") || strings.HasPrefix(key, "process.") || strings.HasPrefix(key, "thread.")
 }
 
 func putIdentity(attributes pcommon.Map, p *target.Process) {

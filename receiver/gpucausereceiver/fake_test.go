@@ -30,6 +30,7 @@ type fakeSource struct {
 	followed  []event.PID
 	report    capture.Report
 	drainErr  error
+	followErr error
 	panics    bool
 	closed    int
 }
@@ -92,7 +93,7 @@ func (s *fakeSource) Follow(pid event.PID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.followed = append(s.followed, pid)
-	return nil
+	return s.followErr
 }
 
 func (s *fakeSource) Report() capture.Report {

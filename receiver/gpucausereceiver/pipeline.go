@@ -149,9 +149,11 @@ func (p *pipeline) change(change *event.ProcessChange) {
 	id := event.ProcessID{PID: change.Task.Thread.PID, Start: change.Start}
 	switch change.Kind {
 	case event.ProcessAdopted:
-		p.processes.learn(id)
+		p.processes.renew(id)
 	case event.ProcessExecuted:
+		p.processes.executed(id)
 		p.functions.forget(id.PID)
+		p.wakers.forget(id.PID)
 	case event.ProcessExited:
 		p.processes.exited(id, change.At)
 	case event.ThreadExited:
@@ -234,19 +236,21 @@ func (p *pipeline) exemplify(calls []spans.Emitted) {
 // follow begins to follow wakers whose story is missing, for the next time.
 func (p *pipeline) follow(ctx context.Context, now ktime.Time) {
 	due, refused := p.wakers.take()
-	p.telemetry.GpucauseWakersUnfollowed.Add(ctx, int64(refused))
 	for _, pid := range due {
 		if isKernelThread(p.machine.procPath, pid) {
 			p.wakers.reject(pid)
 			continue
 		}
 		if err := p.source.Follow(pid); err != nil {
-			p.telemetry.GpucauseWakersUnfollowed.Add(ctx, 1)
+			p.wakers.reject(pid)
+			refused++
 			continue
 		}
+		p.processes.renew(event.ProcessID{PID: pid})
 		p.timeline.Follow(event.ProcessID{PID: pid}, now)
 		p.telemetry.GpucauseWakersFollowed.Add(ctx, 1)
 	}
+	p.telemetry.GpucauseWakersUnfollowed.Add(ctx, int64(refused))
 }
 
 // collect emits the metrics, and forgets the processes that had ended this long

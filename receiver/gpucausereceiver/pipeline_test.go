@@ -39,6 +39,38 @@ func TestSlowCallBecomesATrace(t *testing.T) {
 	})
 }
 
+func TestUnfollowedWakerIsCountedAndLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.source.followErr = errBroken
+		b.start()
+		for id := range uint64(3) {
+			b.source.put(slowCall(t, id+1)...)
+			b.pass(time.Second)
+		}
+		assert.Equal(t, []event.PID{200}, b.source.follows(), "left alone until it was waited for much longer")
+		metadatatest.AssertEqualGpucauseWakersUnfollowed(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, ignored()...)
+		b.shutdown()
+	})
+}
+
+func TestFollowedProcessThatExecutesIsFollowedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		b.source.put(slowCall(t, 1)...)
+		b.pass(time.Second)
+		b.source.put(event.Record{Kind: event.KindProcess, Process: event.ProcessChange{
+			Task: wakerTask, Kind: event.ProcessExecuted, At: fakeNow(), Start: 1,
+		}})
+		b.pass(time.Second)
+		b.source.put(slowCall(t, 2)...)
+		b.pass(time.Second)
+		assert.Equal(t, []event.PID{200, 200}, b.source.follows())
+		b.shutdown()
+	})
+}
+
 func TestMetricsComeEveryInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -28,6 +28,11 @@ type processes struct {
 type description struct {
 	start      ktime.Time
 	attributes pcommon.Map
+	executed   bool // another program since it was described
+	// series is what its metrics say, once they were asked for: a series keeps
+	// its resource.
+	series   pcommon.Map
+	measured bool
 }
 
 func newProcesses(procPath string, h host, config ResourceConfig) *processes {
@@ -39,26 +44,54 @@ func newProcesses(procPath string, h host, config ResourceConfig) *processes {
 }
 
 // learn describes a process while it lives.
-func (p *processes) learn(id event.ProcessID) pcommon.Map {
+func (p *processes) learn(id event.ProcessID) description {
 	found, ok := p.known[id.PID]
 	if ok && (found.start == id.Start || id.Start == 0) {
-		return found.attributes
+		return found
 	}
 	fresh := description{start: id.Start, attributes: describeProcess(p.procPath, id.PID, p.config)}
 	if ok || len(p.known) < maxDescribed {
 		p.known[id.PID] = fresh
 	}
-	return fresh.attributes
+	return fresh
+}
+
+// executed notes that a process has replaced its program. What is told of the
+// old one is still to come, so that its description stays until [processes.renew].
+func (p *processes) executed(id event.ProcessID) {
+	if found, ok := p.known[id.PID]; ok && (found.start == id.Start || found.start == 0) {
+		found.executed = true
+		p.known[id.PID] = found
+	}
+}
+
+// renew describes a process that is traced from now on, again if it has
+// executed another program since.
+func (p *processes) renew(id event.ProcessID) {
+	found := p.learn(id)
+	if !found.executed {
+		return
+	}
+	found.executed = false
+	if attributes := describeProcess(p.procPath, id.PID, p.config); attributes.Len() > 0 {
+		found.attributes = attributes
+	}
+	p.known[id.PID] = found
 }
 
 // describe adds what is known of a process besides its id and host.
 func (p *processes) describe(id event.ProcessID, attributes pcommon.Map) {
-	for key, value := range p.learn(id).All() {
+	add(attributes, p.learn(id).attributes)
+}
+
+func add(attributes, more pcommon.Map) {
+	for key, value := range more.All() {
 		value.CopyTo(attributes.PutEmpty(key))
 	}
 }
 
-// resource describes a process in full; the zero id is the host alone.
+// resource describes a process in full, as it was when it was first asked for;
+// the zero id is the host alone.
 func (p *processes) resource(id event.ProcessID, resource pcommon.Resource) {
 	attributes := resource.Attributes()
 	attributes.PutStr("host.name", p.host.name)
@@ -67,7 +100,19 @@ func (p *processes) resource(id event.ProcessID, resource pcommon.Resource) {
 		return
 	}
 	attributes.PutInt("process.pid", int64(id.PID))
-	p.describe(id, attributes)
+	add(attributes, p.measure(id))
+}
+
+func (p *processes) measure(id event.ProcessID) pcommon.Map {
+	found := p.learn(id)
+	if found.measured {
+		return found.series
+	}
+	found.series, found.measured = found.attributes, true
+	if _, ok := p.known[id.PID]; ok {
+		p.known[id.PID] = found
+	}
+	return found.series
 }
 
 // exited notes that a process ended.

@@ -9,7 +9,7 @@ import (
 )
 
 // symbols names Linux kernel addresses. The table is read when it is first
-// needed, once; where it cannot be read, addresses stay numbers.
+// needed, once; where it cannot be read, there are no names.
 type symbols struct {
 	procPath string
 	logger   *zap.Logger
@@ -20,7 +20,7 @@ type symbols struct {
 // function returns the function that address is in, or "".
 func (s *symbols) function(address uint64) string { return s.load().Name(address) }
 
-// location returns "function+0x1f", or the address in hexadecimal.
+// location returns "function+0x1f", or "".
 func (s *symbols) location(address uint64) string { return s.load().Lookup(address) }
 
 func (s *symbols) load() *kallsyms.Table {
@@ -30,7 +30,7 @@ func (s *symbols) load() *kallsyms.Table {
 	s.read = true
 	table, err := kallsyms.ReadFile(filepath.Join(s.procPath, "kallsyms"))
 	if err != nil {
-		s.logger.Warn("Linux kernel stacks are shown as addresses", zap.Error(err))
+		s.logger.Warn("Linux kernel stacks are left out: their functions have no names", zap.Error(err))
 		return nil
 	}
 	s.table = table

@@ -40,7 +40,7 @@ main() {
 
 # A Jaeger that was built from its Go module has no pages, as its release has.
 explain_placeholder() {
-	curl -fsS "$jaeger/" | grep -q 'not the Jaeger UI' || return 0
+	get "$jaeger/" | grep -q 'not the Jaeger UI' || return 0
 	cat <<-TEXT
 
 		  This Jaeger was built from its Go module, which does not contain its pages: the addresses above

@@ -58,7 +58,7 @@ tell() {
 	title "$(header "$1" 1)"
 	perform "$1"
 	"$tracetree" --file "$session/$1.jsonl" --top 1 --keep 2 --width "$(columns)" \
-		--require "dispatch cycle .*cause $cause.*${chain_of[$1]:-}" ||
+		--require "dispatch cycle .*of $1 .*cause $cause.*${chain_of[$1]:-}" ||
 		fail "The story $1 was not told as $cause." "$session/collector.log"
 }
 

@@ -39,7 +39,6 @@ check_machine() {
 	[[ $(uname -s) == Linux ]] || fail "The probes are eBPF programs: this needs Linux, 5.15 or newer. See README.md for what works where."
 	[[ $(id -u) == 0 ]] || fail "Loading eBPF programs needs root: run it again with sudo. docs/privileges.md tells which capabilities are enough."
 	[[ -r /sys/kernel/btf/vmlinux ]] || fail "This Linux kernel has no type information (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF is needed."
-	command -v curl >/dev/null || fail "curl is needed to ask the Collector whether it is ready."
 }
 
 # open_session NAME COLLECTOR makes the folders and what is built quickly.
@@ -101,10 +100,24 @@ free_ports() {
 	done
 }
 
+# get URL prints what http://HOST:PORT/PATH answers; false unless it is 200. By the
+# shell alone: not every machine has an HTTP client.
+get() {
+	local address=${1#http://} connection answer
+	local host=${address%%:*} port=${address#*:}
+	port=${port%%/*}
+	{ exec {connection}<>"/dev/tcp/$host/$port"; } 2>/dev/null || return 1
+	printf 'GET /%s HTTP/1.0\r\nHost: %s\r\n\r\n' "${address#*/}" "$host" >&"$connection"
+	answer=$(timeout 5 cat <&"$connection" | tr -d '\r')
+	exec {connection}>&-
+	[[ ${answer%%$'\n'*} == HTTP/1.?' 200'* ]] || return 1
+	printf '%s\n' "${answer#*$'\n\n'}"
+}
+
 # wait_for URL PID SECONDS waits until URL answers; false when PID ends or time is over.
 wait_for() {
 	local deadline=$((SECONDS + $3))
-	until curl -fsS --max-time 2 -o /dev/null "$1" 2>/dev/null; do
+	until get "$1" >/dev/null; do
 		if ! kill -0 "$2" 2>/dev/null || [[ $SECONDS -ge $deadline ]]; then
 			return 1
 		fi

@@ -121,6 +121,12 @@ DRV(cuMemAllocManaged, (CUdeviceptr *dptr, size_t bytesize, unsigned int flags),
 	if (result != CUDA_SUCCESS)
 		free(host);
 	return result;)
+DRV(cuMemAllocPitch_v2,
+	(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInBytes, size_t Height, unsigned int ElementSizeBytes),
+	if (pPitch == NULL || (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16))
+		return CUDA_ERROR_INVALID_VALUE;
+	*pPitch = (WidthInBytes + 511) / 512 * 512;
+	return allocate(dptr, *pPitch * Height, NULL);)
 DRV(cuMemGetInfo_v2, (size_t *available, size_t *total),
 	*total = fc_settings.memory_bytes;
 	*available = fc_settings.memory_bytes - allocated;

@@ -19,6 +19,8 @@ FORWARD(cudaHostAlloc, (void **pHost, size_t size, unsigned int flags), cuMemHos
 FORWARD(cudaFreeHost, (void *ptr), cuMemFreeHost(ptr))
 FORWARD(cudaMallocManaged, (void **devPtr, size_t size, unsigned int flags),
 	cuMemAllocManaged((CUdeviceptr *)(void *)devPtr, size, flags))
+FORWARD(cudaMallocPitch, (void **devPtr, size_t *pitch, size_t width, size_t height),
+	cuMemAllocPitch_v2((CUdeviceptr *)(void *)devPtr, pitch, width, height, 4))
 FORWARD(cudaMemGetInfo, (size_t *available, size_t *total), cuMemGetInfo_v2(available, total))
 
 static CUresult host_to_host(void *dst, const void *src, size_t count)

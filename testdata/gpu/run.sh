@@ -12,6 +12,7 @@ python=${GPUCAUSE_GPU_PYTHON:-python3}
 collector=${1:-$repository/_build/otelcol-gpucause}
 folder=${2:-$repository/_build/gpu/$(date +%Y%m%d-%H%M%S)}
 collector_pid=
+export PYTHONDONTWRITEBYTECODE=1
 
 fail() {
 	printf '%s\n' "$1" >&2

@@ -8,7 +8,7 @@
 //	process PID start=T                    the process is adopted at 0ms
 //	follow PID at=T                        every off-CPU interval of the process is recorded from T on
 //	call TID #ID FUNCTION T..T [in #ID] [result=N] [ARGUMENT=N] [FLAG...]
-//	offcpu TID T..T REASON [in #ID] [wake=T] [by TID|softirq|hardirq] [had=TID] [syscall=N] [stack=SYMBOL,...] [unrecorded]
+//	offcpu TID T..T REASON [in #ID] [wake=T] [by TID|softirq|hardirq|interrupt] [had=TID] [syscall=N] [stack=SYMBOL,...] [unrecorded]
 //	cycle TID #ID T..T [repeat=N] [by=FUNCTION|max_cycle|thread_exit] [launches=N] [first_launches=N] [failed=N] [copied=N] [STATE=DURATION...]
 //	exit TID at=T                          the thread exits; "exit process PID at=T"
 //	limit depth=N intervals=N              bounds of the chain

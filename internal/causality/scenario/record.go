@@ -118,6 +118,8 @@ func (s *Story) waker(l *line, o *event.OffCPU) {
 		o.WakerContext = event.WakerSoftIRQ
 	case "hardirq":
 		o.WakerContext = event.WakerHardIRQ
+	case "interrupt":
+		o.WakerContext = event.WakerInterrupt
 	default:
 		o.Waker, o.WakerContext = s.task(l, word), event.WakerTask
 	}

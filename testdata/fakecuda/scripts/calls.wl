@@ -70,6 +70,9 @@ cuMemAddressFree ptr=va bytes=2m expect=0
 cuMemRelease handle=vh expect=0
 cudaMallocManaged bytes=4k flags=1 out=mm expect=0
 cudaFree ptr=mm expect=0
+cudaMallocPitch width=1000 height=16 out=mp expect=0
+cudaFree ptr=mp expect=0
+cuMemAllocPitch_v2 width=1000 height=16 element=3 out=mp expect=1
 cudaHostAlloc bytes=4k out=hh expect=0
 cudaFreeHost ptr=hh expect=0
 cudaStreamBeginCapture stream=s expect=0

@@ -149,7 +149,7 @@ func waker(attributes pcommon.Map) string {
 			named += " (not traced)"
 		}
 		return named
-	case "softirq", "hardirq":
+	case "softirq", "hardirq", "interrupt":
 		return "woken by interrupt"
 	default:
 		return ""

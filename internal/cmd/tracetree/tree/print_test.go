@@ -82,3 +82,13 @@ trace 01000000000000000000000000000000 at 00:00:01.000
 +0.00  <0.01 ms  cudaFree
 `, "\n"), printed(t, s, tree.Style{}))
 }
+
+func TestPrintNamesInterrupts(t *testing.T) {
+	for _, context := range []string{"softirq", "hardirq", "interrupt"} {
+		s := newStory()
+		_ = s.span(1, 0, "blocked: io", 0, time.Millisecond).FromRaw(map[string]any{
+			"off_cpu.kind": "blocked", "off_cpu.reason": "io", "off_cpu.waker.context": context,
+		})
+		assert.Contains(t, printed(t, s, tree.Style{}), "woken by interrupt", context)
+	}
+}

@@ -436,7 +436,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseCallsAbandoned, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_calls_abandoned",
-		metric.WithDescription("Traced calls that never returned: their thread exited, executed another image or jumped out of them. [Development]"),
+		metric.WithDescription("Traced calls without a return: they were jumped out of, their return was not seen, or their thread ended or executed another image inside. [Development]"),
 		metric.WithUnit("{call}"),
 	)
 	errs = errors.Join(errs, err)
@@ -484,7 +484,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseEntryOnly, err = builder.meter.Int64ObservableGauge(
 		"otelcol_gpucause_entry_only",
-		metric.WithDescription("1 while return probes are off, because the start-up check did not survive one; calls then have no duration. [Development]"),
+		metric.WithDescription("1 while return probes are off, because the start-up check did not survive one or could not be run; calls then have no duration. [Development]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
@@ -610,7 +610,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseWakersUnfollowed, err = builder.meter.Int64Counter(
 		"otelcol_gpucause_wakers_unfollowed",
-		metric.WithDescription("Processes that woke traced threads but could not be followed: limit reached or gone. [Development]"),
+		metric.WithDescription("Processes that woke traced threads but could not be followed, each once: limit reached or gone. [Development]"),
 		metric.WithUnit("{process}"),
 	)
 	errs = errors.Join(errs, err)

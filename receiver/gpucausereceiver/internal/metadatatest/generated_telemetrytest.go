@@ -104,7 +104,7 @@ func AssertEqualGpucauseBpfRuns(t *testing.T, tt *componenttest.Telemetry, dps [
 func AssertEqualGpucauseCallsAbandoned(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_calls_abandoned",
-		Description: "Traced calls that never returned: their thread exited, executed another image or jumped out of them. [Development]",
+		Description: "Traced calls without a return: they were jumped out of, their return was not seen, or their thread ended or executed another image inside. [Development]",
 		Unit:        "{call}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -232,7 +232,7 @@ func AssertEqualGpucauseDiscoveryTime(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualGpucauseEntryOnly(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_entry_only",
-		Description: "1 while return probes are off, because the start-up check did not survive one; calls then have no duration. [Development]",
+		Description: "1 while return probes are off, because the start-up check did not survive one or could not be run; calls then have no duration. [Development]",
 		Unit:        "1",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -558,7 +558,7 @@ func AssertEqualGpucauseWakersFollowed(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualGpucauseWakersUnfollowed(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_wakers_unfollowed",
-		Description: "Processes that woke traced threads but could not be followed: limit reached or gone. [Development]",
+		Description: "Processes that woke traced threads but could not be followed, each once: limit reached or gone. [Development]",
 		Unit:        "{process}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -23,7 +23,7 @@ type Settings struct {
 	// Resource adds a process's attributes to its resource, which already has
 	// host.name, host.id and process.pid.
 	Resource func(process event.ProcessID, attributes pcommon.Map)
-	// Symbol names a Linux kernel address, or returns "".
+	// Symbol names a Linux kernel address, or returns "": addresses are not shown.
 	Symbol func(address uint64) string
 	// FunctionName names a launched function by its handle, or returns "".
 	FunctionName func(process event.ProcessID, handle uint64) string

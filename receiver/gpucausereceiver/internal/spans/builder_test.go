@@ -1,6 +1,7 @@
 package spans
 
 import (
+	"reflect"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -128,6 +129,58 @@ func TestUnknownProbeAndHostileArguments(t *testing.T) {
 	unknown.Append(chain)
 	if name := all(unknown.Traces())[0].Name(); name != unknownCall {
 		t.Errorf("name %q", name)
+	}
+}
+
+// Addresses of the Linux kernel stay on the machine: what has no name is not shown.
+func TestStacksShowNoAddresses(t *testing.T) {
+	const named, unnamed = 0xffffffff81000080, 0xffffffffc0000010
+	names := func(address uint64) string {
+		if address == named {
+			return "schedule+0x1f"
+		}
+		return ""
+	}
+	for name, test := range map[string]struct {
+		symbol func(uint64) string
+		stack  []uint64
+		want   []any
+	}{
+		"no symbols":       {nil, []uint64{named, unnamed}, nil},
+		"none resolved":    {names, []uint64{unnamed, unnamed}, nil},
+		"one not resolved": {names, []uint64{named, unnamed}, []any{"schedule+0x1f", unknownFrame}},
+		"no stack":         {names, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := launch(101, 5)
+			wait := &event.OffCPU{Task: chain.Root.Call.Task, Start: 6, Wake: 8, End: 8, Syscall: event.NoSyscall}
+			copy(wait.Stack[:], test.stack)
+			chain.Root.Children = []*causality.Interval{{OffCPU: wait, Start: 6, Wake: 8, End: 8}}
+			batch := NewBuilder(Settings{Symbol: test.symbol}).NewBatch(0)
+			batch.Append(chain)
+			stack, found := all(batch.Traces())[1].Attributes().Get(attrStack)
+			if found != (test.want != nil) {
+				t.Fatalf("stack is there: %v", found)
+			}
+			if found && !reflect.DeepEqual(stack.Slice().AsRaw(), test.want) {
+				t.Errorf("stack %v, want %v", stack.Slice().AsRaw(), test.want)
+			}
+		})
+	}
+}
+
+func TestEveryWakerContextHasAName(t *testing.T) {
+	for context, want := range map[event.WakerContext]string{
+		event.WakerTask: "task", event.WakerSoftIRQ: "softirq", event.WakerHardIRQ: "hardirq", event.WakerInterrupt: "interrupt",
+	} {
+		chain := launch(101, 5)
+		wait := &event.OffCPU{Task: chain.Root.Call.Task, Start: 6, Wake: 8, End: 8, WakerContext: context}
+		chain.Root.Children = []*causality.Interval{{OffCPU: wait, Start: 6, Wake: 8, End: 8}}
+		batch := NewBuilder(Settings{}).NewBatch(0)
+		batch.Append(chain)
+		if got, _ := all(batch.Traces())[1].Attributes().Get(attrWakerContext); got.Str() != want {
+			t.Errorf("context %d is %q, want %q", context, got.Str(), want)
+		}
 	}
 }
 

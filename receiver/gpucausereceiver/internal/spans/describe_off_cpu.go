@@ -1,6 +1,7 @@
 package spans
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,12 +56,14 @@ func (w *writer) syscallName(number int32) string {
 	return strconv.Itoa(int(number))
 }
 
+// putStack shows the Linux kernel stack, unless no function of it has a name.
 func (w *writer) putStack(attributes pcommon.Map, o *event.OffCPU) {
-	if o.Stack[0] == 0 {
+	names := w.frames(o)
+	if !slices.ContainsFunc(names, func(name string) bool { return name != unknownFrame }) {
 		return
 	}
 	frames := attributes.PutEmptySlice(attrStack)
-	for _, name := range w.frames(o) {
+	for _, name := range names {
 		frames.AppendEmpty().SetStr(name)
 	}
 }
@@ -97,20 +100,25 @@ func isTracing(frame string) bool {
 	return false
 }
 
+// unknownFrame stands for an address without a name. The address itself would
+// tell where the Linux kernel is loaded.
+const unknownFrame = "[unknown]"
+
 func (w *writer) frame(address uint64) string {
 	if symbol := w.batch.builder.settings.Symbol; symbol != nil {
 		if name := symbol(address); name != "" {
 			return name
 		}
 	}
-	return "0x" + strconv.FormatUint(address, 16)
+	return unknownFrame
 }
 
 // wakerContexts are the values of off_cpu.waker.context.
 var wakerContexts = map[event.WakerContext]string{
-	event.WakerTask:    "task",
-	event.WakerSoftIRQ: "softirq",
-	event.WakerHardIRQ: "hardirq",
+	event.WakerTask:      "task",
+	event.WakerSoftIRQ:   "softirq",
+	event.WakerHardIRQ:   "hardirq",
+	event.WakerInterrupt: "interrupt",
 }
 
 // describeWaker names the waker only where its thread acted itself: an
