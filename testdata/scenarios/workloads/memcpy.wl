@@ -1,4 +1,4 @@
-# A blocking copy from the device, now and then a large one.
+# A blocking copy to the device, now and then a large one.
 # Expected: memcpy
 set steps 300
 set dir /var/tmp
