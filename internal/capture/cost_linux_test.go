@@ -26,7 +26,7 @@ const (
 
 // costSite is one instruction to probe, as one function of the catalogue.
 type costSite struct {
-	library  string
+	file     string
 	function string
 	row      string
 	offset   uint64 // in the file
@@ -46,20 +46,20 @@ func TestCostPerCall(t *testing.T) {
 	variants := []costVariant{
 		{"untraced", func(*testing.T, costSite) io.Closer { return io.NopCloser(nil) }},
 		{"empty pair", func(t *testing.T, s costSite) io.Closer {
-			links, err := attachEmpty(a.mechanism, s.library, s.offset)
+			links, err := attachEmpty(a.mechanism, s.file, s.offset)
 			require.NoError(t, err)
 			return links
 		}},
 		{"ours", func(t *testing.T, s costSite) io.Closer {
 			row, found := probe.Find(s.row)
 			require.True(t, found)
-			links, err := a.attachAll(s.library, []point{{Probe: row.ID, Offset: s.offset}})
+			links, err := a.attachAll(s.file, []point{{Probe: row.ID, Offset: s.offset}})
 			require.NoError(t, err)
 			return links
 		}},
 	}
 	t.Logf("mechanism %s; ns per call, least of %d rounds of %d calls", a.mechanism, costRounds, costCalls)
-	for _, c := range []struct{ library, function, row string }{
+	for _, c := range []struct{ file, function, row string }{
 		{"libprologues.so", "f_push", "cudaStreamSynchronize"},
 		{"libprologues.so", "f_nop5", "cudaStreamSynchronize"},
 		{"libprologues.so", "f_endbr64_push", "cudaStreamSynchronize"},
@@ -67,7 +67,7 @@ func TestCostPerCall(t *testing.T) {
 		{"libcudart.so.12", "cudaLaunchKernel", "cudaLaunchKernel"},
 		{"libcuda.so.1", "cuStreamSynchronize", "cuStreamSynchronize"},
 	} {
-		first, chosen := costSites(t, filepath.Join(fakecuda(t), c.library), c.function, c.row)
+		first, chosen := costSites(t, filepath.Join(fakecuda(t), c.file), c.function, c.row)
 		reportCosts(t, "at the chosen site", chosen, variants)
 		if first.offset != chosen.offset {
 			reportCosts(t, "at the first byte", first, variants)
@@ -100,12 +100,12 @@ func timeCalls(t *testing.T, site costSite) float64 {
 	t.Helper()
 	args := []string{site.function, fmt.Sprint(costCalls)}
 	if strings.HasPrefix(site.function, "f_") {
-		args = append(args, "lib="+site.library)
+		args = append(args, "lib="+site.file)
 	}
 	if site.function == "cudaLaunchKernel" {
 		args = append(args, "func=gemm")
 	}
-	out, err := exec.Command(filepath.Join(filepath.Dir(site.library), "bench-calls"), args...).Output()
+	out, err := exec.Command(filepath.Join(filepath.Dir(site.file), "bench-calls"), args...).Output()
 	require.NoError(t, err)
 	var name string
 	var ns float64

@@ -30,7 +30,6 @@ func TestExactCountsAndArguments(t *testing.T) {
 		t.Run(m.String(), func(t *testing.T) {
 			requireMechanism(t, m)
 			r := startRecorder(t, sampleAll(m))
-			before := r.session.Report()
 			tr := r.run("exact.wl")
 			require.NotEmpty(t, tr.counts)
 			assert.Equal(t, tr.counts, r.counts())
@@ -39,9 +38,6 @@ func TestExactCountsAndArguments(t *testing.T) {
 			assertLayers(t, r)
 			report := r.session.Report()
 			assert.Equal(t, m, report.Attached)
-			// Calls that were under way when the probes came have returned before.
-			assert.Equal(t, before.UnmatchedReturns, report.UnmatchedReturns)
-			assert.Equal(t, before.AbandonedCalls, report.AbandonedCalls)
 			assert.Zero(t, report.UserReadFaults)
 			assert.Zero(t, report.Malformed)
 			for kind, dropped := range report.Dropped {

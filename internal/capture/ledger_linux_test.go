@@ -57,12 +57,12 @@ repeat 20 {
   repeat 50 { cudaLaunchKernel func=gemm stream=s ns=10us }
   inside cuLaunchKernel { lock m; unlock m }
   cudaLaunchKernel func=rope stream=s
-  inside { spin 1ms }
+  inside { burn 1ms }
   cudaMalloc bytes=1m out=d
   cudaFree ptr=d
   sleep 3ms
-  spin 2ms
-  inside cuStreamSynchronize { spin 2ms }
+  burn 2ms
+  inside cuStreamSynchronize { burn 2ms }
   cudaStreamSynchronize stream=s
 }
 join

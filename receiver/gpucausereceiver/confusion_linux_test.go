@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const niceOfLoad = 19
+
 // backgroundLoad wants every CPU, and the disk.
 const backgroundLoad = `
 for cpu in $(seq "$(nproc)"); do while :; do :; done & done
@@ -53,19 +55,16 @@ func TestConfusion(t *testing.T) {
 	}
 }
 
-// startLoad begins the background load, in a process group of its own but in
-// our session: nice counts within a session only.
+// startLoad begins the background load.
 func startLoad(t *testing.T, folder string) (stop func()) {
 	t.Helper()
-	load := exec.CommandContext(t.Context(), "nice", "-n", "19", "bash", "-c", backgroundLoad, "load", folder)
-	load.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stop = func() {
-		_ = syscall.Kill(-load.Process.Pid, syscall.SIGKILL)
+	load := exec.CommandContext(t.Context(), "nice", "-n", strconv.Itoa(niceOfLoad), "bash", "-c", backgroundLoad, "load", folder)
+	load.Cancel = func() error { return syscall.Kill(-load.Process.Pid, syscall.SIGKILL) }
+	startSession(t, load, niceOfLoad)
+	return func() {
+		_ = load.Cancel()
 		_ = load.Wait()
 	}
-	load.Cancel = func() error { return syscall.Kill(-load.Process.Pid, syscall.SIGKILL) }
-	require.NoError(t, load.Start())
-	return stop
 }
 
 // confusion is how often which cause was told of which story.

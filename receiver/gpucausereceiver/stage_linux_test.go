@@ -3,9 +3,12 @@ package gpucausereceiver
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +25,7 @@ import (
 const (
 	workloadProgram = "../../testdata/fakecuda/out/workload"
 	workloadScripts = "../../testdata/scenarios/workloads/"
+	niceOfWorkloads = -10
 )
 
 // stage runs workload scripts under one receiver with the real probes.
@@ -37,7 +41,6 @@ func openStage(t *testing.T) *stage {
 	t.Helper()
 	config := testConfig()
 	config.DiscoveryInterval = 50 * time.Millisecond
-	config.Stalls.MinDuration = 5 * time.Millisecond
 	config.Stalls.BaselineInterval = 0
 	s := &stage{attach: 6 * config.DiscoveryInterval}
 	var err error
@@ -61,12 +64,22 @@ func (s *stage) play(t *testing.T, script string) int64 {
 	workload := exec.CommandContext(t.Context(), workloadProgram, workloadScripts+script+".wl",
 		"--dir="+s.disk, "--ready="+ready, "--go="+begin)
 	workload.Stdout, workload.Stderr, workload.WaitDelay = &output, &output, time.Second
-	require.NoError(t, workload.Start())
+	startSession(t, workload, niceOfWorkloads)
 	require.Eventually(t, func() bool { return exists(ready) }, 30*time.Second, time.Millisecond)
 	<-time.After(s.attach)
 	require.NoError(t, os.WriteFile(begin, nil, 0o600))
 	require.NoError(t, workload.Wait(), output.String())
 	return int64(workload.Process.Pid)
+}
+
+// startSession starts a program in a session of its own, which gets its share
+// of the CPUs by nice, whatever else the machine is busy with.
+func startSession(t *testing.T, program *exec.Cmd, nice int) {
+	t.Helper()
+	program.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	require.NoError(t, program.Start())
+	// Without autogroups the nice of processes counts, which is as good.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", program.Process.Pid), []byte(strconv.Itoa(nice)), 0)
 }
 
 func exists(path string) bool {

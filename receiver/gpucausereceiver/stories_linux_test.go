@@ -3,6 +3,7 @@ package gpucausereceiver
 import (
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,27 +20,28 @@ const (
 
 // workloadStory is a workload script with what must be told of it.
 type workloadStory struct {
-	name    string   // of the script, and its dispatcher's comm
-	cause   string   // the one cause, or nothing
-	atLeast int      // how many stalls have it
-	culprit string   // what the printed trace of one of them matches
-	cast    []string // comms of the workload's threads and processes
+	name    string        // of the script, and its dispatcher's comm
+	cause   string        // the one cause, or nothing
+	atLeast int           // how many stalls have it
+	amount  time.Duration // that a stall takes longer than typical
+	culprit string        // what the printed trace of one of them matches
+	cast    []string      // comms of the workload's threads and processes
 }
 
 // workloadStories are the scripts under testdata/scenarios/workloads. What takes
 // the dispatcher's time comes about every 150 ms, and lasts about 25 ms.
 var workloadStories = []workloadStory{
-	{name: "gpu-busy", cause: "gpu_busy", atLeast: 2, culprit: `cudaStreamSynchronize`},
-	{name: "memory-bandwidth", cause: "gpu_busy", atLeast: 2, culprit: `cudaStreamSynchronize`},
-	{name: "data-loader", cause: "input_wait", atLeast: 2, culprit: `woken by loader.*─ blocked: io .*loader`, cast: []string{"loader"}},
-	{name: "cpu-contention", cause: "cpu_contention", atLeast: 2, culprit: `hog.*─ runnable: preempted .*hog`, cast: []string{"hog"}},
-	{name: "lock-io", cause: "lock", atLeast: 2, culprit: `offload.*─ blocked: futex .*woken by offload.*─ blocked: io .*offload`, cast: []string{"offload"}},
-	{name: "own-io", cause: "io", atLeast: 2, culprit: `─ blocked: io`},
-	{name: "first-launch", cause: "module_load", atLeast: 2, culprit: `cudaLaunchKernel.*first launch`},
-	{name: "queue-full", cause: "launch_queue_full", atLeast: 2, culprit: `launch`},
-	{name: "malloc-storm", cause: "memory_management", atLeast: 2, culprit: `cudaMalloc`},
-	{name: "memcpy", cause: "memcpy", atLeast: 2, culprit: `cudaMemcpy`},
-	{name: "host-code", cause: "host_code", atLeast: 2},
+	{name: "gpu-busy", cause: "gpu_busy", atLeast: 2, amount: 25 * time.Millisecond, culprit: `cudaStreamSynchronize`},
+	{name: "memory-bandwidth", cause: "gpu_busy", atLeast: 2, amount: 26 * time.Millisecond, culprit: `cudaStreamSynchronize`},
+	{name: "data-loader", cause: "input_wait", atLeast: 2, amount: 25 * time.Millisecond, culprit: `woken by loader.*─ blocked: io .*loader`, cast: []string{"loader"}},
+	{name: "cpu-contention", cause: "cpu_contention", atLeast: 2, amount: 25 * time.Millisecond, culprit: `hog.*─ runnable: preempted .*hog`, cast: []string{"hog"}},
+	{name: "lock-io", cause: "lock", atLeast: 2, amount: 25 * time.Millisecond, culprit: `offload.*─ blocked: futex .*woken by offload.*─ blocked: io .*offload`, cast: []string{"offload"}},
+	{name: "own-io", cause: "io", atLeast: 2, amount: 25 * time.Millisecond, culprit: `─ blocked: io`},
+	{name: "first-launch", cause: "module_load", atLeast: 2, amount: 40 * time.Millisecond, culprit: `cudaLaunchKernel.*first launch`},
+	{name: "queue-full", cause: "launch_queue_full", atLeast: 2, amount: 28 * time.Millisecond, culprit: `launch`},
+	{name: "malloc-storm", cause: "memory_management", atLeast: 2, amount: 25 * time.Millisecond, culprit: `cudaMalloc`},
+	{name: "memcpy", cause: "memcpy", atLeast: 2, amount: 25 * time.Millisecond, culprit: `cudaMemcpy`},
+	{name: "host-code", cause: "host_code", atLeast: 2, amount: 25 * time.Millisecond},
 	{name: "healthy", cause: nothing},
 	{name: "sync-spin", cause: nothing},
 }
@@ -75,13 +77,15 @@ func (story *workloadStory) check(t *testing.T, stalls []toldStall) {
 	t.Helper()
 	t.Log(list(stalls))
 	assert.Equal(t, story.cause, verdict(story, stalls))
-	right, told, wrong := 0, 0, 0
+	var excess []time.Duration // of the stalls with the cause
+	told, wrong := 0, 0
 	culprit := regexp.MustCompile("(?s)" + story.culprit)
 	for i := range stalls {
 		stall := &stalls[i]
+		assert.InDelta(t, stall.duration, stall.ledger, float64(time.Microsecond), "the states sum to the cycle")
 		switch {
 		case stall.cause == story.cause:
-			right++
+			excess = append(excess, stall.duration-stall.typical)
 			if culprit.MatchString(stall.text) {
 				told++
 			}
@@ -89,7 +93,12 @@ func (story *workloadStory) check(t *testing.T, stalls []toldStall) {
 			wrong++
 		}
 	}
-	assert.GreaterOrEqual(t, right, story.atLeast, "stalls with the cause")
+	if assert.GreaterOrEqual(t, len(excess), story.atLeast, "stalls with the cause") && len(excess) > 0 {
+		slices.Sort(excess)
+		median := excess[len(excess)/2]
+		assert.Greater(t, median, story.amount*4/5)
+		assert.Less(t, median, story.amount*2)
+	}
 	assert.LessOrEqual(t, wrong, maxNoise, "stalls with another cause")
 	if story.cause != nothing && told == 0 {
 		assert.Fail(t, "no trace has the culprit", "%s in none of:\n%s", story.culprit, traceTexts(stalls))

@@ -31,7 +31,8 @@ type toldStall struct {
 	text     string // the whole trace as a tree
 	duration time.Duration
 	typical  time.Duration
-	takers   []string // who had the CPU while the dispatcher was without
+	ledger   time.Duration // the sum of its states
+	takers   []string      // who had the CPU while the dispatcher was without
 }
 
 // stallOf returns false for traces that are of no slow cycle.
@@ -49,6 +50,11 @@ func stallOf(trace *tree.Trace) (toldStall, bool) {
 		text:     tree.Print(trace, tree.Style{Width: 200}),
 		duration: root.Duration(),
 		typical:  time.Duration(typical.Double() * float64(time.Second)),
+	}
+	for key, value := range root.Span.Attributes().All() {
+		if strings.HasPrefix(key, "dispatch.time.") {
+			stall.ledger += time.Duration(value.Double() * float64(time.Second))
+		}
 	}
 	eachSpan(root, func(span ptrace.Span) {
 		if taker := attr(span, "off_cpu.preemptor.comm"); taker != "" && attr(span, "thread.id") == attr(root.Span, "thread.id") {
