@@ -82,8 +82,8 @@ join
 		event.LedgerRunning:  20 * time.Millisecond,
 		event.LedgerSyncSpin: 20 * time.Millisecond,
 		event.LedgerMemory:   15 * time.Millisecond,
-		event.LedgerLock:     10 * time.Millisecond,
-		event.LedgerRunnable: 10 * time.Millisecond,
+		event.LedgerLock:     time.Millisecond,
+		event.LedgerRunnable: time.Millisecond,
 	} {
 		assert.Greater(t, ledger[state], least, state.String())
 	}

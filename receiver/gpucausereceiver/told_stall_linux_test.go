@@ -80,7 +80,7 @@ func (s *toldStall) noise() bool {
 // which a process that is not part of the story is to blame.
 func (s *toldStall) fromOutside(story *workloadStory) bool {
 	return s.cause == "cpu_contention" && slices.ContainsFunc(s.takers, func(taker string) bool {
-		return !slices.Contains(story.cast, taker) && strings.Contains(s.summary, taker)
+		return !slices.Contains(story.cast, taker) && strings.Contains(s.summary, " "+taker+" (")
 	})
 }
 
