@@ -181,24 +181,14 @@ static __noinline u32 why_notable(struct caller *caller, struct frame *f, u64 du
 	return notable;
 }
 
-static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
+/* Takes the call that returns off the stack of open calls; tells its depth, 0 for none. */
+static __noinline u32 close_frame(struct caller *caller, u32 probe, u64 sp)
 {
-	u64 now = bpf_ktime_get_ns();
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
-	u32 probe = cookie & (MAX_PROBES - 1);
-	const volatile struct probe_row *row = &probe_rows[probe];
-	u64 sp = ENTRY_SP_AT_RETURN(ctx);
-	s32 result = (s32)PT_REGS_RC(ctx);
-	struct frame *f, *parent = NULL;
-	u64 duration_ns;
-	u16 notable;
+	struct frame *f;
 	u32 depth;
 
-	if (!caller) {
-		count(counter_unmatched_return);
+	if (!caller)
 		return 0;
-	}
 	depth = caller->depth;
 	if (depth && caller->frames[(depth - 1) & (MAX_DEPTH - 1)].sp < sp) {
 		abandon(caller, sp - 1);
@@ -213,28 +203,73 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 		return 0;
 	}
 	*(volatile u32 *)&caller->depth = depth - 1;
-	if (depth > 1)
-		parent = &caller->frames[(depth - 2) & (MAX_DEPTH - 1)];
-	duration_ns = now - f->start_ns;
+	return depth;
+}
 
-	if (!within(f->layers, row->layer))
-		count_call(caller, f, duration_ns);
-	notable = why_notable(caller, f, duration_ns, result);
-	if (notable & notable_failed) {
+/* What a call that returned has done besides taking time. */
+static __noinline int apply_effects(struct caller *caller, struct frame *f, u64 outcome)
+{
+	const volatile struct probe_row *row;
+
+	if (!caller || !f)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	if (outcome >> 32 & notable_failed) {
 		if (!within(f->layers, row->layer))
-			count_error(caller, probe, result);
-	} else {
-		if (row->allocates_slot < MAX_SLOTS && !within(f->classes, row->class_id))
-			remember_pointer(caller, f);
-		if (row->name_slot < MAX_SLOTS)
-			emit_function_name(caller, slot_value(f, row->name_out_slot), slot_value(f, row->name_slot));
+			count_error(caller, f->probe, (s32)outcome);
+		return 0;
 	}
+	if (row->allocates_slot < MAX_SLOTS && !within(f->classes, row->class_id))
+		remember_pointer(caller, f);
+	if (row->name_slot < MAX_SLOTS)
+		emit_function_name(caller, slot_value(f, row->name_out_slot), slot_value(f, row->name_slot));
+	return 0;
+}
+
+/* Counts the call that returned, and tells it if it is notable. */
+static __noinline int finish_call(struct caller *caller, u32 depth, u64 now, s32 result)
+{
+	const volatile struct probe_row *row;
+	struct frame *f;
+	u64 outcome, parent = 0;
+	u32 notable;
+
+	if (!caller)
+		return 0;
+	f = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	if (!within(f->layers, row->layer))
+		count_call(caller, f, now - f->start_ns);
+	notable = why_notable(caller, f, now - f->start_ns, result);
+	outcome = OUTCOME(notable, result);
+	if (notable & notable_failed || row->allocates_slot < MAX_SLOTS || row->name_slot < MAX_SLOTS)
+		apply_effects(caller, f, outcome);
 	if (notable) {
-		if (parent)
-			parent->notable |= notable_child;
-		emit_call(caller, f, parent ? parent->id : 0, now, OUTCOME(notable, result));
+		if (depth > 1) {
+			struct frame *around = &caller->frames[(depth - 2) & (MAX_DEPTH - 1)];
+
+			around->notable |= notable_child;
+			parent = around->id;
+		}
+		emit_call(caller, f, parent, now, outcome);
 	}
-	leave_ledger(caller, f, now, OUTCOME(notable, result));
+	return leave_ledger(caller, f, now, outcome);
+}
+
+static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
+	u32 depth;
+
+	if (!caller) {
+		count(counter_unmatched_return);
+		return 0;
+	}
+	depth = close_frame(caller, cookie & (MAX_PROBES - 1), ENTRY_SP_AT_RETURN(ctx));
+	if (depth)
+		finish_call(caller, depth, now, (s32)PT_REGS_RC(ctx));
 	return 0;
 }
 

@@ -43,10 +43,9 @@ func openStage(t *testing.T) *stage {
 	config.DiscoveryInterval = 50 * time.Millisecond
 	config.Stalls.BaselineInterval = 0
 	s := &stage{attach: 6 * config.DiscoveryInterval}
+	t.Setenv("TMPDIR", "/var/tmp") // on tmpfs nothing would wait
+	s.disk = t.TempDir()
 	var err error
-	s.disk, err = os.MkdirTemp("/var/tmp", "gpucause-stories")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(s.disk) })
 	s.receiver, err = NewFactory().CreateTraces(t.Context(), receivertest.NewNopSettings(metadata.Type), config, &s.traces)
 	require.NoError(t, err)
 	require.NoError(t, s.receiver.Start(t.Context(), componenttest.NewNopHost()))
