@@ -8,7 +8,7 @@
 #define COOKIE_ENTRY_ONLY (1ULL << 16)
 
 /* The call is open: the ledger moves, and a first launch makes the thread a dispatcher. */
-static __noinline int enter_ledger(struct caller *caller, struct frame *f)
+static __always_inline int enter_ledger(struct caller *caller, struct frame *f)
 {
 	struct thread_stats *stats;
 
@@ -24,7 +24,7 @@ static __noinline int enter_ledger(struct caller *caller, struct frame *f)
 }
 
 /* The call is closed: the ledger moves, and the cycle may end. outcome is OUTCOME. */
-static __noinline int leave_ledger(struct caller *caller, struct frame *f, u64 now, u64 outcome)
+static __always_inline int leave_ledger(struct caller *caller, struct frame *f, u64 now, u64 outcome)
 {
 	const volatile struct probe_row *row;
 	struct thread_stats *stats;
@@ -156,8 +156,8 @@ static __noinline int count_call(struct caller *caller, struct frame *f, u64 dur
 	return 0;
 }
 
-/* Out of line: with it inline the callers' stacks would be too large. */
-static __noinline u32 why_notable(struct caller *caller, struct frame *f, u64 duration_ns, s32 result)
+/* Why the call that returned is to be told; a set of enum notable. */
+static __always_inline u32 why_notable(struct caller *caller, struct frame *f, u64 duration_ns, s32 result)
 {
 	const volatile struct probe_row *row;
 	u32 notable;
@@ -182,7 +182,7 @@ static __noinline u32 why_notable(struct caller *caller, struct frame *f, u64 du
 }
 
 /* Takes the call that returns off the stack of open calls; tells its depth, 0 for none. */
-static __noinline u32 close_frame(struct caller *caller, u32 probe, u64 sp)
+static __always_inline u32 close_frame(struct caller *caller, u32 probe, u64 sp)
 {
 	struct frame *f;
 	u32 depth;
