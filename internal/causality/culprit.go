@@ -29,8 +29,9 @@ func visit(n nesting, i *Interval, show func(nesting, *Interval)) {
 }
 
 // Culprit is who or what the dispatcher's time was lost to, where the records
-// name somebody: for CauseCPUContention the thread that had its CPU for longest,
-// for a blocked cause the waker of the longest wait.
+// name somebody: for CauseCPUContention the thread that took its CPU, or had it
+// last, in the most time without one; for a blocked cause the waker of the
+// longest wait.
 type Culprit struct {
 	Task event.Task
 	Time time.Duration // lost to it
@@ -53,8 +54,8 @@ func (s *Stall) longestWait() (longest Culprit, count int) {
 	return longest, count
 }
 
-// preemptors returns who had the dispatcher's CPU while it had none, the one
-// that had it for longest first.
+// preemptors returns who took the dispatcher's CPU or had it last, the one in
+// whose waits most time went first. Others may have had the CPU in between.
 func (s *Stall) preemptors() []Culprit {
 	var culprits []Culprit
 	s.visit(func(n nesting, i *Interval) {
@@ -101,7 +102,8 @@ func withoutCPU(s *Stall) string {
 	if len(p) == 0 {
 		return phrase
 	}
-	return fmt.Sprintf("%s, which %s (pid %d) had for %s of it", phrase, p[0].Task.Comm, p[0].Task.Thread.PID, shown(p[0].Time))
+	// Who had the CPU is known at one end of each wait; others may have had it in between.
+	return fmt.Sprintf("%s, which %s (pid %d) took or had last in waits of %s", phrase, p[0].Task.Comm, p[0].Task.Thread.PID, shown(p[0].Time))
 }
 
 // throttled reports whether most of the recorded time without a CPU was for a quota.

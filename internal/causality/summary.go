@@ -95,7 +95,7 @@ func preemptor(i *Interval) string {
 	case i.RunnableReason() == event.ReasonPreempted:
 		return " by " + taskName(p)
 	case i.RunnableReason() == event.ReasonRunQueue:
-		return " while " + taskName(p) + " had it"
+		return ", which " + taskName(p) + " had last"
 	default:
 		return ""
 	}

@@ -86,6 +86,7 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 
 func (p *pipeline) makeBuilders(version string) {
 	names := &symbols{procPath: p.machine.procPath, logger: p.logger}
+	names.load() // takes some CPU time: better now than in the middle of a stall
 	p.explain = causality.Settings{
 		MaxDepth:     int(p.config.Spans.MaxDepth),
 		MaxIntervals: int(p.config.Spans.MaxIntervals),
