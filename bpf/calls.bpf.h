@@ -493,24 +493,14 @@ static __always_inline u16 why_notable(struct caller *caller, const struct frame
 	return notable;
 }
 
-static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
+/* Takes the call that returns off the stack of open calls; tells its depth, 0 for none. */
+static __noinline u32 close_frame(struct caller *caller, u32 probe, u64 sp)
 {
-	u64 now = bpf_ktime_get_ns();
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
-	u32 probe = cookie & (MAX_PROBES - 1);
-	const volatile struct probe_row *row = &probe_rows[probe];
-	u64 sp = ENTRY_SP_AT_RETURN(ctx);
-	s32 result = (s32)PT_REGS_RC(ctx);
-	struct frame *f, *parent = NULL;
-	u64 duration_ns;
-	u16 notable;
+	struct frame *f;
 	u32 depth;
 
-	if (!caller) {
-		count(counter_unmatched_return);
+	if (!caller)
 		return 0;
-	}
 	depth = caller->depth;
 	if (depth && caller->frames[(depth - 1) & (MAX_DEPTH - 1)].sp < sp) {
 		abandon(caller, sp - 1);
@@ -525,27 +515,57 @@ static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
 		return 0;
 	}
 	*(volatile u32 *)&caller->depth = depth - 1;
-	if (depth > 1)
-		parent = &caller->frames[(depth - 2) & (MAX_DEPTH - 1)];
-	duration_ns = now - f->start_ns;
+	return depth;
+}
 
+/* Counts the call that returned, and tells it if it is notable. */
+static __noinline int finish_call(struct caller *caller, u32 depth, u64 now, s32 result)
+{
+	const volatile struct probe_row *row;
+	struct frame *f, *parent;
+	u64 duration_ns;
+	u16 notable;
+
+	if (!caller)
+		return 0;
+	f = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	duration_ns = now - f->start_ns;
 	if (!within(f->layers, row->layer))
 		count_call(caller, f, duration_ns);
 	notable = why_notable(caller, f, row, duration_ns, result);
 	if (notable & notable_failed) {
 		if (!within(f->layers, row->layer))
-			count_error(caller, probe, result);
+			count_error(caller, f->probe, result);
 	} else {
 		if (row->allocates_slot < MAX_SLOTS && !within(f->classes, row->class_id))
 			remember_pointer(caller, f);
 		if (row->name_slot < MAX_SLOTS)
 			emit_function_name(caller, slot_value(f, row->name_out_slot), slot_value(f, row->name_slot));
 	}
-	if (notable) {
-		if (parent)
-			parent->notable |= notable_child;
-		emit_call(caller, f, parent ? parent->id : 0, now, OUTCOME(notable, result));
+	if (!notable)
+		return 0;
+	if (depth <= 1)
+		return emit_call(caller, f, 0, now, OUTCOME(notable, result));
+	parent = &caller->frames[(depth - 2) & (MAX_DEPTH - 1)];
+	parent->notable |= notable_child;
+	return emit_call(caller, f, parent->id, now, OUTCOME(notable, result));
+}
+
+static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
+	u32 depth;
+
+	if (!caller) {
+		count(counter_unmatched_return);
+		return 0;
 	}
+	depth = close_frame(caller, cookie & (MAX_PROBES - 1), ENTRY_SP_AT_RETURN(ctx));
+	if (depth)
+		finish_call(caller, depth, now, (s32)PT_REGS_RC(ctx));
 	return 0;
 }
 

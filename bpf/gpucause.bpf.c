@@ -8,8 +8,8 @@
  * Minimum: Linux 5.15 (attach cookies, bpf_task_pt_regs); uprobe-multi 6.6,
  * uprobe sessions 6.13.
  * Limits: calls nest 8 deep; a call open when its probe is attached is not seen;
- * uprobe programs must stay under 64 bytes of stack, because from 6.13 larger
- * ones get a per-CPU stack on which they can be preempted.
+ * functions of uprobe programs must stay within 48 bytes of stack, because from
+ * 6.13 larger ones get a per-CPU stack on which they can be preempted.
  */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
