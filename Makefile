@@ -113,6 +113,10 @@ test-foreign-ocb: ## Build the receiver with a builder manifest outside this rep
 test-vendor-libs: ## Check the probes against NVIDIA's own libraries, installed or fetched (no GPU needed)
 	testdata/vendorlibs/run.sh
 
+.PHONY: test-kernels
+test-kernels: ## Run the tests of capture on other Linux kernels, under QEMU (KERNELS="6.1 6.12 newest")
+	testdata/kernels/run.sh $(KERNELS)
+
 .PHONY: test-gpu
 test-gpu: build ## Check against the real libraries on a machine with an NVIDIA GPU (root)
 	testdata/gpu/run.sh $(COLLECTOR)

@@ -146,7 +146,8 @@ func TestSaturation(t *testing.T) {
 	assert.Positive(t, dropped)
 	// Of all processes that made calls meanwhile, not only ours: each call was sampled.
 	assert.Equal(t, r.counted, r.told+dropped)
-	t.Logf("%d calls: %d records read, %d dropped", r.counted, r.told, dropped)
+	report := r.session.Report()
+	t.Logf("%d calls: %d records read, %d dropped, %d unmatched, %d abandoned, programs %+v", r.counted, r.told, dropped, report.UnmatchedReturns, report.AbandonedCalls, report.Programs)
 }
 
 // When there is no slot left for a thread's function, its calls count in a shared series.

@@ -4,6 +4,7 @@
 # the newest of all (newest). Kernels come from the mirrors in this system's own
 # apt sources, through an apt root of its own: nothing is installed, and the
 # system's package lists are not touched.
+# fetch.sh ARCH busybox FOLDER: makes FOLDER/busybox, of that architecture.
 # fetch.sh ARCH list: prints the series that there are.
 #
 # Exit status 3: not to be had here.
@@ -108,17 +109,17 @@ series_of() { sed -E 's/^linux-[a-z]+-([0-9]+\.[0-9]+)\..*/\1/'; }
 # unpack downloads a package and unpacks it under the folder.
 unpack() {
 	(cd "$root/cache" && rm -f -- *.deb && apt-get -q download "$1" >>"$root/update.log" 2>&1) || return 1
-	dpkg-deb -x "$root"/cache/*.deb "$folder/tree"
+	dpkg-deb -x "$root"/cache/*.deb "$folder/unpacked"
 	rm -f "$root"/cache/*.deb
 }
 
 # take moves what is needed out of the unpacked packages.
 take() {
 	local package=$1 image module
-	image=$(compgen -G "$folder/tree/boot/vmlinuz-*" || compgen -G "$folder/tree/usr/lib/modules/*/vmlinuz") || return 1
-	module=$(find "$folder/tree" -name 'overlay.ko*' -print -quit)
+	image=$(compgen -G "$folder/unpacked/boot/vmlinuz-*" || compgen -G "$folder/unpacked/usr/lib/modules/*/vmlinuz") || return 1
+	module=$(find "$folder/unpacked" -name 'overlay.ko*' -print -quit)
 	if [[ -z $module ]] && unpack "linux-modules-${package#linux-*-}"; then
-		module=$(find "$folder/tree" -name 'overlay.ko*' -print -quit)
+		module=$(find "$folder/unpacked" -name 'overlay.ko*' -print -quit)
 	fi
 	case $module in
 	*.xz) xz -dc "$module" >"$folder/overlay.ko" ;;
@@ -128,7 +129,7 @@ take() {
 	# arm64 images may be compressed, which QEMU cannot boot.
 	if gzip -t "$image" 2>/dev/null; then gzip -dc "$image" >"$folder/vmlinuz"; else cp "$image" "$folder/vmlinuz"; fi
 	printf '%s\n' "$package" >"$folder/package"
-	rm -rf "$folder/tree"
+	rm -rf "$folder/unpacked"
 	if [[ -e $folder/overlay.ko ]]; then
 		(cd "$folder" && cpio -o -H newc --quiet <<<overlay.ko | gzip -1 >overlay.gz)
 	fi
@@ -140,10 +141,19 @@ main() {
 	source /etc/os-release
 	isolate
 	update
-	if [[ $series == list ]]; then
+	case $series in
+	list)
 		packages | series_of | uniq
 		return
-	fi
+		;;
+	busybox)
+		mkdir -p "$folder"
+		unpack busybox-static || unavailable 'busybox-static'
+		cp "$(find "$folder/unpacked" -path '*/bin/busybox' -type f -print -quit)" "$folder/busybox"
+		rm -rf "$folder/unpacked"
+		return
+		;;
+	esac
 	if [[ $series == newest ]]; then
 		series=$(packages | series_of | head -n 1 || true)
 	fi

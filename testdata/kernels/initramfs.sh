@@ -42,10 +42,16 @@ copy_libc() {
 	cp -L "$("$compiler" -print-file-name=libc.so.6)" "$("$compiler" -print-file-name=libgcc_s.so.1)" "$tree/lib/"
 }
 
-# copy_busybox copies the static busybox of the architecture, fetched where it is another one's.
+# copy_busybox copies the static busybox, fetched where it is another architecture's.
 copy_busybox() {
+	local busybox=$folder/busybox
+	if own; then
+		busybox=$(command -v busybox)
+	elif [[ ! -e $busybox ]]; then
+		"$here/fetch.sh" "$arch" busybox "$folder"
+	fi
 	mkdir -p "$tree/bin"
-	cp "$(own && command -v busybox || printf '%s\n' "$folder/busybox")" "$tree/bin/busybox"
+	cp "$busybox" "$tree/bin/busybox"
 	ln -s busybox "$tree/bin/sh"
 }
 

@@ -106,7 +106,10 @@ run_kernel() {
 	took[$name]=$((SECONDS - started))
 	printf '%s: Linux %s, %s s\n' "$name" "${release[$name]:-not booted}" "${took[$name]}"
 	[[ ! -s $log.failures ]] || cat "$log.failures"
-	grep -E 'Oops|BUG:|WARNING:|KASAN|Kernel panic|soft lockup|rcu.*stall' "$log" || true
+	# A test may pass although the Linux kernel was harmed.
+	if grep -E 'Oops|BUG:|WARNING:|Kernel panic|soft lockup|rcu.*stall' "$log"; then
+		cell[$name/machine]=FAILED failed=1
+	fi
 }
 
 table() {
@@ -138,6 +141,11 @@ main() {
 	require qemu-system-x86_64 'qemu-system-x86, 10 or later'
 	require busybox busybox-static
 	require cpio cpio
+	require readelf binutils
+	if [[ $* == *arm64:* ]]; then
+		require qemu-system-aarch64 'qemu-system-arm, 10 or later'
+		require aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+	fi
 	mkdir -p "$GPUCAUSE_KERNELS"
 	for name; do run_kernel "$name"; done
 	table "$@"
