@@ -17,7 +17,7 @@ func requireKernel(t *testing.T) {
 	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
 		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
 	}
-	offered, err := inspect("/proc")
+	offered, err := inspect()
 	require.NoError(t, err)
 	require.NoError(t, offered.check(MechanismAuto))
 }

@@ -45,15 +45,15 @@ type machine struct {
 	refusesPerf  bool
 }
 
-// inspect reads what the machine offers; procRoot is "/proc".
-func inspect(procRoot string) (machine, error) {
+// inspect reads what the machine offers.
+func inspect() (machine, error) {
 	var m machine
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return m, fmt.Errorf("reading the Linux version: %w", err)
 	}
 	m.kernel = parseKernel(unix.ByteSliceToString(name.Release[:]))
-	status, err := os.ReadFile(procRoot + "/self/status")
+	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return m, fmt.Errorf("reading own capabilities: %w", err)
 	}

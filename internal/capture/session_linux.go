@@ -54,7 +54,7 @@ type Session struct {
 // libraries that are mapped now and goes on to look for others in the
 // background. Nothing is attached when it returns an error.
 func Open(ctx context.Context, settings Settings, log *zap.Logger) (*Session, error) {
-	offered, err := inspect("/proc")
+	offered, err := inspect()
 	if err != nil {
 		return nil, err
 	}

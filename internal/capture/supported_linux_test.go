@@ -22,7 +22,7 @@ var sinceKernel = map[Mechanism]kernelVersion{
 func requireMechanism(t *testing.T, m Mechanism) {
 	t.Helper()
 	requireKernel(t)
-	offered, err := inspect("/proc")
+	offered, err := inspect()
 	require.NoError(t, err)
 	if since := sinceKernel[m]; offered.kernel.before(since) {
 		t.Skipf("mechanism %s needs Linux %s, this is %s", m, since, offered.kernel)
@@ -51,7 +51,7 @@ func untilDetached(t *testing.T) time.Duration {
 
 func onlyPerf(t *testing.T) bool {
 	t.Helper()
-	offered, err := inspect("/proc")
+	offered, err := inspect()
 	require.NoError(t, err)
 	return offered.kernel.before(multiKernel)
 }
