@@ -55,6 +55,16 @@ static __always_inline int leave_ledger(struct caller *caller, struct frame *f, 
 	return 0;
 }
 
+/* Counts a call that is seen at its entry only, in the slot. */
+static __noinline int count_entry(u32 slot)
+{
+	struct call_series *s = bpf_map_lookup_elem(&series, &slot);
+
+	if (s)
+		add64(&s->entries, 1, slot < SHARED_SERIES);
+	return 0;
+}
+
 static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 {
 	struct caller *caller = caller_of_current();
@@ -64,16 +74,11 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 	struct frame *f;
 	u32 depth;
 
+	/* No room for its thread, or its storage was busy on this CPU: counted all the same. */
 	if (!caller)
-		return 0;
-	if (cookie & COOKIE_ENTRY_ONLY) {
-		u32 slot = series_slot(caller, probe);
-		struct call_series *s = bpf_map_lookup_elem(&series, &slot);
-
-		if (s)
-			add64(&s->entries, 1, slot < SHARED_SERIES);
-		return 0;
-	}
+		return count_entry(probe);
+	if (cookie & COOKIE_ENTRY_ONLY)
+		return count_entry(series_slot(caller, probe));
 	depth = caller->depth;
 	if (depth && caller->frames[(depth - 1) & (MAX_DEPTH - 1)].sp <= sp) {
 		abandon(caller, sp);

@@ -221,5 +221,11 @@ func TestForkStormIsBounded(t *testing.T) {
 	share := float64(report.DiscoveryTime-before.DiscoveryTime) / float64(time.Since(started))
 	t.Logf("%d looks, %.1f%% of one CPU", report.DiscoveryPasses-before.DiscoveryPasses, 100*share)
 	assert.Less(t, share, 0.25)
-	assert.Equal(t, uint64(2000), sumOf(r.counts(), "cudaLaunchKernel"))
+	// While a task's storage is busy on a CPU no other can be made there: such a
+	// first call is counted at its entry only.
+	busy := report.MapFull["threads"] + report.MapFull["callers"]
+	counted := sumOf(r.counts(), "cudaLaunchKernel")
+	assert.LessOrEqual(t, counted, uint64(2000))
+	assert.GreaterOrEqual(t, counted+busy, uint64(2000))
+	assert.LessOrEqual(t, busy, uint64(20))
 }

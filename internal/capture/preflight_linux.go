@@ -59,7 +59,7 @@ func inspect() (machine, error) {
 	}
 	m.capabilities = parseCapabilities(string(status))
 	var st unix.Stat_t
-	if err := unix.Stat("/proc"+"/self/ns/pid", &st); err != nil {
+	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil {
 		return m, fmt.Errorf("reading own PID namespace: %w", err)
 	}
 	m.pidNamespace = st.Ino
