@@ -85,7 +85,7 @@ func reasonStates() [32]uint8 {
 // inside interrupts nothing: syncs, and copies that return when they are done.
 func blocks(p *probe.Probe) bool {
 	return p.Class == probe.ClassSync ||
-		p.Class == probe.ClassMemcpy && !strings.Contains(p.Function, "Async")
+		p.Class == probe.ClassMemcpy && p.CountsBytes && !strings.Contains(p.Function, "Async")
 }
 
 // bucketBounds are the bounds of event.Histogram in nanoseconds: bucket i holds

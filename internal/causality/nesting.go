@@ -31,7 +31,7 @@ func (n nesting) enter(call *event.Call) nesting {
 // that return when they are done.
 func mayWait(p *probe.Probe) bool {
 	return p.Class == probe.ClassSync ||
-		p.Class == probe.ClassMemcpy && !strings.Contains(p.Function, "Async")
+		p.Class == probe.ClassMemcpy && p.CountsBytes && !strings.Contains(p.Function, "Async")
 }
 
 var classStates = map[probe.Class]event.LedgerState{
