@@ -10,7 +10,7 @@ main() {
 	open_session e2e "${1:-$repository/_build/otelcol-gpucause}"
 	start_jaeger
 	start_collector "$demo/collector-jaeger.yaml"
-	run_engine "${GPUCAUSE_DEMO_SECONDS:-8}" lock
+	run_engine "${GPUCAUSE_DEMO_SECONDS:-12}" lock
 	stop_collector
 	printf '\n'
 	cd "$repository"
