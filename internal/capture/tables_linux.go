@@ -5,7 +5,6 @@ package capture
 import (
 	"math"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/gpucause/gpucause/bpf"
@@ -21,8 +20,8 @@ func probeRows() [256]bpf.GpucauseProbeRow {
 			Known:         1,
 			Layer:         uint8(p.Layer),
 			ClassId:       uint8(p.Class),
-			LedgerState:   uint8(ledgerStates[p.Class]),
-			Blocking:      flags[blocks(&p)],
+			LedgerState:   uint8(event.CallState(p.Class)),
+			Blocking:      flags[p.Waits()],
 			Slots:         p.Slots,
 			DerefSlot:     p.DerefSlot,
 			DerefWords:    p.DerefWords,
@@ -45,47 +44,13 @@ func probeRows() [256]bpf.GpucauseProbeRow {
 // flags are C's truth values.
 var flags = map[bool]uint8{true: 1}
 
-// ledgerStates is what a thread does on a CPU inside a call of a class.
-var ledgerStates = map[probe.Class]event.LedgerState{
-	probe.ClassLaunch:     event.LedgerLaunch,
-	probe.ClassSync:       event.LedgerSyncSpin,
-	probe.ClassMemcpy:     event.LedgerMemcpy,
-	probe.ClassMemory:     event.LedgerMemory,
-	probe.ClassModuleLoad: event.LedgerModuleLoad,
-	probe.ClassCollective: event.LedgerCollective,
-	probe.ClassOther:      event.LedgerOtherCall,
-}
-
-// blockedStates is what a thread waits for outside of blocking calls. Reasons
-// that are not here are blocked_other.
-var blockedStates = map[event.OffCPUReason]event.LedgerState{
-	event.ReasonFutex:     event.LedgerLock,
-	event.ReasonIO:        event.LedgerIO,
-	event.ReasonPoll:      event.LedgerInputWait,
-	event.ReasonRead:      event.LedgerInputWait,
-	event.ReasonSocket:    event.LedgerInputWait,
-	event.ReasonSleep:     event.LedgerSleep,
-	event.ReasonPageFault: event.LedgerPageFault,
-	event.ReasonIoctl:     event.LedgerDriver,
-}
-
-// reasonStates is blockedStates by reason.
+// reasonStates is the ledger's state of a blocked thread, by reason.
 func reasonStates() [32]uint8 {
 	var states [32]uint8
 	for reason := range states {
-		states[reason] = uint8(event.LedgerBlockedOther)
-	}
-	for reason, state := range blockedStates {
-		states[reason] = uint8(state)
+		states[reason] = uint8(event.BlockedState(event.OffCPUReason(reason)))
 	}
 	return states
-}
-
-// blocks reports whether waiting is the call's job, so that an off-CPU interval
-// inside interrupts nothing: syncs, and copies that return when they are done.
-func blocks(p *probe.Probe) bool {
-	return p.Class == probe.ClassSync ||
-		p.Class == probe.ClassMemcpy && p.CountsBytes && !strings.Contains(p.Function, "Async")
 }
 
 // bucketBounds are the bounds of event.Histogram in nanoseconds: bucket i holds

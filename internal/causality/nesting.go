@@ -1,7 +1,6 @@
 package causality
 
 import (
-	"strings"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/event"
@@ -21,42 +20,10 @@ func (n nesting) enter(call *event.Call) nesting {
 	n.innermost, n.class = call, probe.ClassOther
 	if p := probe.Get(call.Probe); p != nil {
 		n.class = p.Class
-		n.waiting = n.waiting || mayWait(p)
+		n.waiting = n.waiting || p.Waits()
 	}
 	n.first = n.first || call.Notable&event.NotableFirstLaunch != 0
 	return n
-}
-
-// mayWait reports whether waiting is the call's job: synchronisations, and copies
-// that return when they are done.
-func mayWait(p *probe.Probe) bool {
-	return p.Class == probe.ClassSync ||
-		p.Class == probe.ClassMemcpy && p.CountsBytes && !strings.Contains(p.Function, "Async")
-}
-
-var classStates = map[probe.Class]event.LedgerState{
-	probe.ClassLaunch:     event.LedgerLaunch,
-	probe.ClassSync:       event.LedgerSyncSpin,
-	probe.ClassMemcpy:     event.LedgerMemcpy,
-	probe.ClassMemory:     event.LedgerMemory,
-	probe.ClassModuleLoad: event.LedgerModuleLoad,
-	probe.ClassCollective: event.LedgerCollective,
-	probe.ClassOther:      event.LedgerOtherCall,
-}
-
-// reasonStates is what a thread waits for outside of calls whose job is to wait.
-// Reasons that are not here are blocked_other.
-var reasonStates = map[event.OffCPUReason]event.LedgerState{
-	event.ReasonFutex:     event.LedgerLock,
-	event.ReasonRWSem:     event.LedgerLock,
-	event.ReasonIO:        event.LedgerIO,
-	event.ReasonPoll:      event.LedgerInputWait,
-	event.ReasonRead:      event.LedgerInputWait,
-	event.ReasonSocket:    event.LedgerInputWait,
-	event.ReasonPipe:      event.LedgerInputWait,
-	event.ReasonSleep:     event.LedgerSleep,
-	event.ReasonPageFault: event.LedgerPageFault,
-	event.ReasonIoctl:     event.LedgerDriver,
 }
 
 // onCPU is the state of a thread on a CPU, as the ledger of the Linux kernel
@@ -65,7 +32,7 @@ func (n nesting) onCPU() event.LedgerState {
 	if n.innermost == nil {
 		return event.LedgerRunning
 	}
-	return classStates[n.class]
+	return event.CallState(n.class)
 }
 
 // onCPUMeans is onCPU, refined: what a first launch does is loading.
@@ -83,10 +50,7 @@ func (n nesting) blocked(reason event.OffCPUReason) event.LedgerState {
 	if n.waiting {
 		return event.LedgerGPUWait
 	}
-	if state, ok := reasonStates[reason]; ok {
-		return state
-	}
-	return event.LedgerBlockedOther
+	return event.BlockedState(reason)
 }
 
 // blockedMeans is blocked, refined: the driver works for the call that called

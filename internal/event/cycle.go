@@ -114,3 +114,38 @@ type LedgerSample struct {
 	Time   Ledger    // sums to the wall time since the previous sample, or Since
 	Cycles Histogram // durations of the cycles that ended
 }
+
+var callStates = map[probe.Class]LedgerState{
+	probe.ClassLaunch:     LedgerLaunch,
+	probe.ClassSync:       LedgerSyncSpin,
+	probe.ClassMemcpy:     LedgerMemcpy,
+	probe.ClassMemory:     LedgerMemory,
+	probe.ClassModuleLoad: LedgerModuleLoad,
+	probe.ClassCollective: LedgerCollective,
+	probe.ClassOther:      LedgerOtherCall,
+}
+
+// CallState is the state of a thread on a CPU inside a call of a class.
+func CallState(class probe.Class) LedgerState { return callStates[class] }
+
+var blockedStates = map[OffCPUReason]LedgerState{
+	ReasonFutex:     LedgerLock,
+	ReasonRWSem:     LedgerLock,
+	ReasonIO:        LedgerIO,
+	ReasonPoll:      LedgerInputWait,
+	ReasonRead:      LedgerInputWait,
+	ReasonSocket:    LedgerInputWait,
+	ReasonPipe:      LedgerInputWait,
+	ReasonSleep:     LedgerSleep,
+	ReasonPageFault: LedgerPageFault,
+	ReasonIoctl:     LedgerDriver,
+}
+
+// BlockedState is the state of a thread that is blocked for a reason outside of
+// calls whose job is to wait.
+func BlockedState(reason OffCPUReason) LedgerState {
+	if state, ok := blockedStates[reason]; ok {
+		return state
+	}
+	return LedgerBlockedOther
+}
