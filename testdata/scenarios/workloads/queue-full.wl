@@ -21,6 +21,6 @@ if $go { wait-file $go }
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  every 150ms { cudaLaunchKernel func=gemm grid=1 block=32 ns=20us stream=s times=1500 }
+  every 150ms { cudaLaunchKernel func=gemm grid=1 block=32 ns=60us stream=s times=500 }
   cudaStreamSynchronize stream=s
 }
