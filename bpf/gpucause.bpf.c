@@ -26,6 +26,7 @@ const struct {
 	enum record_kind record_kind;
 	enum notable notable;
 	enum off_cpu_reason off_cpu_reason;
+	enum off_cpu_flag off_cpu_flag;
 	enum waker_context waker_context;
 	enum process_change process_change;
 	enum counter counter;

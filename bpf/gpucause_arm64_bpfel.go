@@ -217,6 +217,14 @@ const (
 	GpucauseNotableNotableAbandoned   GpucauseNotable = 64
 )
 
+type GpucauseOffCpuFlag uint32
+
+const (
+	GpucauseOffCpuFlagOffCpuIoWait    GpucauseOffCpuFlag = 1
+	GpucauseOffCpuFlagOffCpuPreempted GpucauseOffCpuFlag = 2
+	GpucauseOffCpuFlagOffCpuThrottled GpucauseOffCpuFlag = 4
+)
+
 type GpucauseOffCpuReason uint32
 
 const (
@@ -257,8 +265,8 @@ type GpucauseOffCpuRecord struct {
 	State        uint32
 	Reason       uint8
 	WakerContext uint8
-	IoWait       uint8
-	Preempted    uint8
+	Flags        uint8
+	Reserved     uint8
 }
 
 type GpucausePointerKey struct {
@@ -371,7 +379,8 @@ type GpucauseThread struct {
 	WakerContext uint8
 	IsCaller     uint8
 	Followed     uint8
-	Reserved     [7]uint8
+	Throttled    uint8
+	Reserved     [6]uint8
 }
 
 type GpucauseThreadStats struct {

@@ -82,6 +82,14 @@ struct mm_struct {
 
 struct bpf_local_storage;
 
+struct cfs_rq {
+	int throttle_count; /* of it and the groups above: CONFIG_CFS_BANDWIDTH */
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq; /* CONFIG_FAIR_GROUP_SCHED */
+};
+
 struct thread_info {
 	union {
 		u64 preempt_count;
@@ -97,6 +105,7 @@ struct task_struct {
 	s32 tgid;
 	struct task_struct *group_leader;
 	u64 start_boottime;
+	struct sched_entity se;
 	char comm[16];
 	struct signal_struct *signal;
 	struct bpf_local_storage *bpf_storage;

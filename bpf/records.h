@@ -155,6 +155,13 @@ struct call_record {
 };
 _Static_assert(sizeof(struct call_record) == 184, "call_record");
 
+/* What else there is to say of an off-CPU interval; a set. */
+enum off_cpu_flag {
+	off_cpu_io_wait = 1 << 0,
+	off_cpu_preempted = 1 << 1, /* still runnable at switch-out */
+	off_cpu_throttled = 1 << 2, /* its control group had used up its CPU quota when it became runnable */
+};
+
 struct off_cpu_record {
 	u32 kind;
 	s32 syscall; /* -1 when the thread was interrupted in user mode */
@@ -169,8 +176,8 @@ struct off_cpu_record {
 	u32 state;
 	u8 reason;
 	u8 waker_context;
-	u8 io_wait;
-	u8 preempted;
+	u8 flags;
+	u8 reserved;
 };
 _Static_assert(sizeof(struct off_cpu_record) == 248, "off_cpu_record");
 

@@ -67,19 +67,48 @@ static __always_inline u8 waker_context_now(struct thread *t, struct task_struct
 	return waker_task;
 }
 
+/* Whether the control group of a task has used up its CPU quota, on the task's CPU. */
+static __always_inline bool is_throttled(struct task_struct *task)
+{
+	struct cfs_rq *queue;
+
+	if (!bpf_core_field_exists(struct sched_entity, cfs_rq) || !bpf_core_field_exists(struct cfs_rq, throttle_count))
+		return false;
+	queue = task->se.cfs_rq;
+	return queue && queue->throttle_count > 0;
+}
+
+/* The reason that a system call stands for, reason_unspecified for none in progress. */
+static __always_inline u8 syscall_reason(s32 syscall)
+{
+	u32 nr = syscall;
+
+	if (nr >= 512)
+		return reason_unspecified;
+	/* A bound that the verifier sees, too: the compiler would drop the mask. */
+	asm volatile("%0 &= 511" : "+r"(nr));
+	return syscall_reasons[nr];
+}
+
+static __always_inline u8 runnable_reason(const struct thread *t)
+{
+	if (t->throttled)
+		return reason_throttled;
+	return syscall_reason(t->syscall) == reason_yield ? reason_yield : reason_preempted;
+}
+
 static __always_inline u8 reason_of(const struct thread *t)
 {
-	u32 nr = t->syscall;
+	u8 reason;
 
 	if (!t->state)
-		return nr < 512 && syscall_reasons[nr & 511] == reason_yield ? reason_yield : reason_preempted;
+		return runnable_reason(t);
 	if (t->io_wait)
 		return reason_io;
 	if (t->syscall < 0)
 		return reason_page_fault;
-	if (nr < 512 && syscall_reasons[nr & 511])
-		return syscall_reasons[nr & 511];
-	return reason_other;
+	reason = syscall_reason(t->syscall);
+	return reason ? reason : reason_other;
 }
 
 /* A caller is switched out: notes the innermost open call, and moves the ledger. */
@@ -130,6 +159,7 @@ static __always_inline void switch_out(void *ctx, struct task_struct *prev, stru
 	t->state = prev_state & TASK_STATE_MASK;
 	t->io_wait = BPF_CORE_READ_BITFIELD(prev, in_iowait);
 	t->syscall = syscall_of(prev);
+	t->throttled = !t->state && is_throttled(prev);
 	t->reason = reason_of(t);
 	t->stack[0] = 0;
 	if (!t->state)
@@ -189,8 +219,21 @@ static __always_inline void count_interval(const struct thread *t, u64 blocked_n
 		return;
 	}
 	add64(&stats->time_ns[reason], blocked_ns, shared);
-	add64(&stats->time_ns[reason_run_queue], runnable_ns, shared);
+	add64(&stats->time_ns[t->throttled ? reason_throttled : reason_run_queue], runnable_ns, shared);
 	observe(&stats->run_queue, runnable_ns, shared);
+}
+
+static __always_inline u8 flags_of(const struct thread *t)
+{
+	u8 flags = 0;
+
+	if (t->io_wait)
+		flags |= off_cpu_io_wait;
+	if (!t->state)
+		flags |= off_cpu_preempted;
+	if (t->throttled)
+		flags |= off_cpu_throttled;
+	return flags;
 }
 
 static __always_inline void emit_off_cpu(const struct thread *t, struct task_struct *prev, struct task_struct *next, u64 wake_ns, u64 now)
@@ -215,8 +258,8 @@ static __always_inline void emit_off_cpu(const struct thread *t, struct task_str
 	r->state = t->state;
 	r->reason = t->reason;
 	r->waker_context = t->waker_context;
-	r->io_wait = t->io_wait;
-	r->preempted = !t->state;
+	r->flags = flags_of(t);
+	r->reserved = 0;
 	submit(r);
 }
 
@@ -251,6 +294,8 @@ static __always_inline void wake(struct task_struct *task)
 	current = bpf_get_current_task_btf();
 	set_task(&t->waker, current);
 	t->waker_context = waker_context_now(t, current);
+	if (t->state)
+		t->throttled = is_throttled(task);
 	t->wake_ns = bpf_ktime_get_ns();
 	stats = t->is_caller && t->state ? own_stats(t->stats) : NULL;
 	if (stats)

@@ -81,7 +81,8 @@ struct thread {
 	u8 waker_context;
 	u8 is_caller;
 	u8 followed;
-	u8 reserved[7];
+	u8 throttled;
+	u8 reserved[6];
 };
 
 struct {

@@ -55,11 +55,13 @@ func (s *Stall) longestWait() (longest Culprit, count int) {
 }
 
 // preemptors returns who took the dispatcher's CPU or had it last, the one in
-// whose waits most time went first. Others may have had the CPU in between.
+// whose waits most time went first. Others may have had the CPU in between. Of
+// time without a quota nobody is to blame, whoever ran then.
 func (s *Stall) preemptors() []Culprit {
 	var culprits []Culprit
 	s.visit(func(n nesting, i *Interval) {
-		if i.Runnable() == 0 || i.OffCPU.Preemptor.Thread.TID == 0 || n.runnableMeans(i.RunnableReason()) != event.LedgerRunnable {
+		if i.Runnable() == 0 || i.OffCPU.Preemptor.Thread.TID == 0 || i.RunnableReason() == event.ReasonThrottled ||
+			n.runnableMeans(i.RunnableReason()) != event.LedgerRunnable {
 			return
 		}
 		at := slices.IndexFunc(culprits, func(c Culprit) bool { return samePreemptor(c.Task, i.OffCPU.Preemptor) })
@@ -84,7 +86,7 @@ func samePreemptor(a, b event.Task) bool {
 // Culprit returns who the time was lost to, if the records name somebody.
 func (s *Stall) Culprit() (Culprit, bool) {
 	if s.Cause == CauseCPUContention {
-		if p := s.preemptors(); len(p) > 0 {
+		if p := s.preemptors(); len(p) > 0 && !s.throttled() {
 			return p[0], true
 		}
 		return Culprit{}, false
@@ -94,9 +96,9 @@ func (s *Stall) Culprit() (Culprit, bool) {
 }
 
 func withoutCPU(s *Stall) string {
-	phrase := "without a CPU"
+	const phrase = "without a CPU"
 	if s.throttled() {
-		phrase = "throttled by its CPU quota"
+		return "throttled by its CPU quota"
 	}
 	p := s.preemptors()
 	if len(p) == 0 {

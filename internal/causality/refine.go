@@ -12,7 +12,7 @@ import (
 type refinement struct {
 	prefix string
 	reason event.OffCPUReason
-	from   []event.OffCPUReason // reasons that it refines; nil is every one of the same kind, blocked or runnable
+	from   []event.OffCPUReason // reasons that it refines
 }
 
 // Reasons that a system call's number leaves open. in_iowait (ReasonIO) and the
@@ -68,28 +68,18 @@ var refinements = []refinement{
 	{"handle_mm_fault", event.ReasonPageFault, noSyscall},
 	{"filemap_fault", event.ReasonPageFault, noSyscall},
 	{"handle_userfault", event.ReasonPageFault, noSyscall},
-
-	{"throttle_cfs_rq", event.ReasonThrottled, nil},
-	{"task_throttle", event.ReasonThrottled, nil},
 }
 
 // RefineReason returns a more exact reason when the stack, innermost function
-// first, tells one; otherwise reason itself. It never turns runnable into
-// blocked or the reverse.
+// first, tells one; otherwise reason itself. Runnable is
+// never refined: stacks are taken of blocked threads.
 func RefineReason(reason event.OffCPUReason, symbols []string) event.OffCPUReason {
 	for _, symbol := range symbols {
 		for n := range refinements {
-			if r := &refinements[n]; strings.HasPrefix(symbol, r.prefix) && r.refines(reason) {
+			if r := &refinements[n]; strings.HasPrefix(symbol, r.prefix) && slices.Contains(r.from, reason) {
 				return r.reason
 			}
 		}
 	}
 	return reason
-}
-
-func (r *refinement) refines(reason event.OffCPUReason) bool {
-	if r.from != nil {
-		return slices.Contains(r.from, reason)
-	}
-	return r.reason.Runnable() == reason.Runnable()
 }

@@ -24,12 +24,10 @@ func TestRefineReason(t *testing.T) {
 		{event.ReasonOther, "schedule_hrtimeout_range_clock ep_poll do_epoll_wait", event.ReasonPoll},
 		{event.ReasonUnspecified, "schedule handle_mm_fault do_user_addr_fault", event.ReasonPageFault},
 		{event.ReasonUnspecified, "io_schedule filemap_fault handle_mm_fault", event.ReasonIO},
-		{event.ReasonPreempted, "schedule throttle_cfs_rq_work task_work_run", event.ReasonThrottled},
 
 		{event.ReasonFutex, "schedule pipe_read", event.ReasonFutex},                   // the call's number is better evidence
 		{event.ReasonRead, "schedule handle_mm_fault vfs_read", event.ReasonRead},      // inside a system call
 		{event.ReasonPreempted, "schedule pipe_read", event.ReasonPreempted},           // runnable stays runnable
-		{event.ReasonRead, "schedule throttle_cfs_rq_work", event.ReasonRead},          // blocked stays blocked
 		{event.ReasonOther, "schedule do_wait_for_common wait_for", event.ReasonOther}, // nothing known
 		{event.ReasonRead, "", event.ReasonRead},
 	} {

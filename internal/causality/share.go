@@ -56,5 +56,8 @@ func (i *Interval) RunnableReason() event.OffCPUReason {
 	if i.Reason.Runnable() {
 		return i.Reason
 	}
+	if i.OffCPU.Throttled {
+		return event.ReasonThrottled
+	}
 	return event.ReasonRunQueue
 }

@@ -4,7 +4,7 @@ package event
 type OffCPUReason uint8
 
 // Reasons. The Linux kernel side tells them from scheduler facts (state, iowait,
-// system call); ReasonPipe and those after it are refinements by kernel stack.
+// system call, quota); ReasonPipe and ReasonRWSem are refinements by kernel stack.
 const (
 	ReasonUnspecified OffCPUReason = iota
 	ReasonPreempted                // runnable: still so at switch-out, somebody else got the CPU
@@ -24,7 +24,7 @@ const (
 	ReasonOther                    // blocked in some other system call
 	ReasonPipe                     // refined: pipe or FIFO
 	ReasonRWSem                    // refined: a semaphore inside the Linux kernel
-	ReasonThrottled                // refined, runnable: cgroup CPU quota
+	ReasonThrottled                // runnable: the control group's CPU quota was used up
 	Reasons                        // how many there are
 )
 

@@ -104,6 +104,7 @@ type OffCPU struct {
 	Syscall   int32        // number of the system call in progress, or NoSyscall
 	IOWait    bool         // in_iowait was set
 	Preempted bool         // still runnable at switch-out
+	Throttled bool         // the runnable part began while the thread's control group was out of CPU quota
 
 	Waker        Task // zero Thread when no wakeup was seen
 	WakerContext WakerContext

@@ -46,7 +46,8 @@ func TestDecodeCall(t *testing.T) {
 func TestDecodeOffCPU(t *testing.T) {
 	o := &bpf.GpucauseOffCpuRecord{
 		Kind: uint32(bpf.GpucauseRecordKindRecordOffCpu), Syscall: -1, Call: 3,
-		StartNs: 10, WakeNs: 20, EndNs: 30, State: 2, Reason: uint8(event.ReasonIO), WakerContext: 3, IoWait: 1,
+		StartNs: 10, WakeNs: 20, EndNs: 30, State: 2, Reason: uint8(event.ReasonIO), WakerContext: 3,
+		Flags:     uint8(bpf.GpucauseOffCpuFlagOffCpuIoWait),
 		Task:      bpf.GpucauseTaskRef{Tgid: 1, Tid: 2},
 		Waker:     bpf.GpucauseTaskRef{Tgid: 3, Tid: 4},
 		Preemptor: bpf.GpucauseTaskRef{Tgid: 5, Tid: 6},

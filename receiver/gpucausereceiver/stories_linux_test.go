@@ -41,6 +41,7 @@ var workloadStories = []workloadStory{
 	{name: "queue-full", cause: "launch_queue_full", atLeast: 2, amount: 28 * time.Millisecond, culprit: `launch`},
 	{name: "malloc-storm", cause: "memory_management", atLeast: 2, amount: 25 * time.Millisecond, culprit: `cudaMalloc`},
 	{name: "memcpy", cause: "memcpy", atLeast: 2, amount: 25 * time.Millisecond, culprit: `cudaMemcpy`},
+	{name: "page-fault", cause: "page_fault", atLeast: 2, amount: 25 * time.Millisecond, culprit: `─ blocked: page_fault`},
 	{name: "host-code", cause: "host_code", atLeast: 2, amount: 25 * time.Millisecond},
 	{name: "healthy", cause: nothing},
 	{name: "sync-spin", cause: nothing},

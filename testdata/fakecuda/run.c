@@ -325,7 +325,8 @@ void run_block(struct actor *actor, const struct node *node)
 		if (strcmp(node->argv[0], "join") == 0)
 			join();
 		else if (!run_call(actor, node) && !run_structure(actor, node) &&
-			 !run_simple(actor, node, cpu_statements) && !run_simple(actor, node, io_statements))
+			 !run_simple(actor, node, cpu_statements) && !run_simple(actor, node, io_statements) &&
+			 !run_simple(actor, node, wait_statements))
 			script_fail(node, "unknown statement");
 	}
 }

@@ -74,6 +74,7 @@ func (s *Story) offCPU(l *line) {
 	o.Start, o.End = l.times(l.word())
 	o.Reason = l.reason(l.word())
 	o.Wake, o.Preempted = o.End, o.Reason == event.ReasonPreempted
+	o.Throttled = o.Reason == event.ReasonThrottled
 	if o.Reason.Runnable() {
 		o.Wake = o.Start
 	}
@@ -105,6 +106,8 @@ func (s *Story) offCPUDetail(l *line, o *event.OffCPU, word string) {
 		o.Preemptor = s.task(l, value)
 	case "syscall":
 		o.Syscall = int32(l.number(value))
+	case "throttled":
+		o.Throttled = true
 	case "stack":
 		s.stack(o, strings.Split(value, ","))
 	default:

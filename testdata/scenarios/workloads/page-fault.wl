@@ -1,0 +1,25 @@
+# The dispatcher touches memory that somebody must bring first.
+# Expected: page_fault
+set steps 300
+set dir /var/tmp
+set cpu 0
+set go ""      # start when this file exists
+set ready ""   # made, with the pid inside, when the warm-up is over
+
+name page-fault
+cudaSetDevice device=0
+cudaStreamCreateWithFlags flags=1 out=s
+cudaMalloc bytes=64m out=d
+cudaMallocHost bytes=64k out=h
+cudaLaunchKernel func=gemm stream=s
+cudaLaunchKernel func=prefill stream=s ns=1ms
+cudaStreamSynchronize stream=s
+if $ready { ready $ready }
+if $go { wait-file $go }
+
+repeat $steps {
+  spin 200us
+  every 150ms { fault 25ms }
+  repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
+  cudaStreamSynchronize stream=s
+}
