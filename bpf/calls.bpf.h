@@ -3,7 +3,7 @@
 #ifndef GPUCAUSE_CALLS_BPF_H
 #define GPUCAUSE_CALLS_BPF_H
 
-#include "effects.bpf.h"
+#include "functions.bpf.h"
 
 #define COOKIE_ENTRY_ONLY (1ULL << 16)
 
@@ -145,7 +145,10 @@ static __noinline int count_call(struct caller *caller, struct frame *f, u64 dur
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
-	slot = series_slot(caller, f->probe);
+	if (split_functions && row->function_slot < MAX_SLOTS)
+		slot = launch_slot(caller, f, slot_value(f, row->function_slot));
+	else
+		slot = series_slot(caller, f->probe);
 	s = bpf_map_lookup_elem(&series, &slot);
 	if (!s)
 		return 0;
@@ -226,8 +229,8 @@ static __noinline int apply_effects(struct caller *caller, struct frame *f, u64 
 	}
 	if (row->allocates_slot < MAX_SLOTS && !within(f->classes, row->class_id))
 		remember_pointer(caller, f);
-	if (row->name_slot < MAX_SLOTS)
-		emit_function_name(caller, slot_value(f, row->name_out_slot), slot_value(f, row->name_slot));
+	if (names_function(row))
+		tell_name(caller, f);
 	return 0;
 }
 
@@ -247,7 +250,7 @@ static __noinline int finish_call(struct caller *caller, u32 depth, u64 now, s32
 		count_call(caller, f, now - f->start_ns);
 	notable = why_notable(caller, f, now - f->start_ns, result);
 	outcome = OUTCOME(notable, result);
-	if (notable & notable_failed || row->allocates_slot < MAX_SLOTS || row->name_slot < MAX_SLOTS)
+	if (notable & notable_failed || row->allocates_slot < MAX_SLOTS || names_function(row))
 		apply_effects(caller, f, outcome);
 	if (notable) {
 		if (depth > 1) {
@@ -293,6 +296,8 @@ static __always_inline void release_caller(struct caller *caller)
 {
 	abandon_all(caller);
 	end_ledger(caller);
+	if (split_functions)
+		release_function_series(caller);
 	for (u32 i = 0; i < MAX_PROBES; i++) {
 		u32 slot = caller->series[i];
 		struct call_series *s;

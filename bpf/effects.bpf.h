@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a call tells besides its duration: arguments, records, memory, first launches, errors, names. */
+/* What a call tells besides its duration: arguments, records, memory, errors. */
 #ifndef GPUCAUSE_EFFECTS_BPF_H
 #define GPUCAUSE_EFFECTS_BPF_H
 
-#include "caller.bpf.h"
+#include "series.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define REGISTER_SLOTS 6
@@ -139,7 +139,7 @@ static __noinline int forget_pointer(struct caller *caller, u64 pointer)
 	if (!caller)
 		return 0;
 	key.tgid = tgid = caller->task.tgid;
-	key.reserved = 0;
+	key.image = caller->image;
 	key.pointer = pointer;
 	bytes = bpf_map_lookup_elem(&pointers, &key);
 	if (!bytes)
@@ -173,7 +173,7 @@ static __noinline int remember_pointer(struct caller *caller, struct frame *f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	key.tgid = tgid = caller->task.tgid;
-	key.reserved = 0;
+	key.image = caller->image;
 	if (bpf_probe_read_user(&key.pointer, sizeof(key.pointer), (void *)slot_value(f, row->allocates_slot))) {
 		count(counter_user_fault);
 		return 0;
@@ -187,36 +187,6 @@ static __noinline int remember_pointer(struct caller *caller, struct frame *f)
 	if (process)
 		__sync_fetch_and_add(&process->allocated_bytes, bytes);
 	return 0;
-}
-
-static __noinline int first_launch(struct caller *caller, u64 function)
-{
-	struct function_key key;
-	u64 now;
-
-	if (!caller)
-		return 0;
-	key.tgid = caller->task.tgid;
-	key.reserved = 0;
-	key.function = function;
-	if (bpf_map_lookup_elem(&functions, &key))
-		return 0;
-	now = bpf_ktime_get_ns();
-	if (!bpf_map_update_elem(&functions, &key, &now, BPF_NOEXIST))
-		return 1;
-	if (!bpf_map_lookup_elem(&functions, &key))
-		count(counter_full_functions);
-	return 0;
-}
-
-static __always_inline bool is_first_launch(struct caller *caller, u64 function)
-{
-	u64 *seen = &caller->seen_functions[((function >> 4) ^ (function >> 12)) & (SEEN_FUNCTIONS - 1)];
-
-	if (*seen == function)
-		return false;
-	*seen = function;
-	return first_launch(caller, function);
 }
 
 static __noinline int count_error(struct caller *caller, u32 probe, s32 result)
@@ -241,29 +211,6 @@ static __noinline int count_error(struct caller *caller, u32 probe, s32 result)
 		__sync_fetch_and_add(calls, 1);
 	else
 		count(counter_full_errors);
-	return 0;
-}
-
-static __noinline int emit_function_name(struct caller *caller, u64 out, u64 name)
-{
-	struct function_name_record *r;
-
-	if (!caller)
-		return 0;
-	r = reserve(sizeof(*r), record_function_name);
-	if (!r)
-		return 0;
-	r->kind = record_function_name;
-	r->tgid = caller->task.tgid;
-	r->tid = caller->task.tid;
-	r->reserved = 0;
-	if (bpf_probe_read_user(&r->handle, sizeof(r->handle), (void *)out) ||
-	    bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)name) < 0) {
-		count(counter_user_fault);
-		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
-	submit(r);
 	return 0;
 }
 

@@ -38,6 +38,7 @@ const struct {
 	struct off_cpu_record off_cpu;
 	struct process_record process;
 	struct function_name_record function_name;
+	struct function_slot_key function_slot_key;
 	struct task_entry task_entry;
 	struct mapping_entry mapping_entry;
 } *shared_types __attribute__((unused));

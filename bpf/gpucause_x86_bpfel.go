@@ -33,6 +33,7 @@ type GpucauseCallRecord struct {
 type GpucauseCallSeries struct {
 	_               structs.HostLayout
 	SinceNs         uint64
+	Function        uint64
 	StartBoottimeNs uint64
 	Interrupted     uint64
 	BlockedNs       uint64
@@ -42,6 +43,8 @@ type GpucauseCallSeries struct {
 	Task            GpucauseTaskRef
 	State           uint32
 	Probe           uint32
+	Next            uint32
+	Reserved        uint32
 	Durations       GpucauseHistogram
 }
 
@@ -66,21 +69,25 @@ type GpucauseCaller struct {
 		Blocking   uint8
 		Reserved   [4]uint8
 	}
-	Task               GpucauseTaskRef
-	StartBoottimeNs    uint64
-	Depth              uint32
-	Overflow           uint32
-	Countdown          uint32
-	Stats              uint32
-	CycleLaunches      uint32
-	CycleFirstLaunches uint32
-	CycleFailed        uint32
-	_                  [4]byte
-	CycleCopiedBytes   uint64
-	CycleStartNs       uint64
-	CycleId            uint64
-	CycleLedgerNs      [17]uint64
-	Series             [256]uint16
+	Task                GpucauseTaskRef
+	StartBoottimeNs     uint64
+	Depth               uint32
+	Overflow            uint32
+	Countdown           uint32
+	Stats               uint32
+	CycleLaunches       uint32
+	CycleFirstLaunches  uint32
+	CycleFailed         uint32
+	_                   [4]byte
+	CycleCopiedBytes    uint64
+	CycleStartNs        uint64
+	CycleId             uint64
+	CycleLedgerNs       [17]uint64
+	Series              [256]uint16
+	FunctionSeries      uint32
+	FunctionSeriesCount uint32
+	Image               uint32
+	_                   [4]byte
 }
 
 type GpucauseCounter uint32
@@ -99,7 +106,8 @@ const (
 	GpucauseCounterCounterFullFunctions   GpucauseCounter = 15
 	GpucauseCounterCounterFullPointers    GpucauseCounter = 16
 	GpucauseCounterCounterFullErrors      GpucauseCounter = 17
-	GpucauseCounterCountersSize           GpucauseCounter = 18
+	GpucauseCounterCounterFullRegistered  GpucauseCounter = 18
+	GpucauseCounterCountersSize           GpucauseCounter = 19
 )
 
 type GpucauseCycleEnd uint32
@@ -140,7 +148,7 @@ type GpucauseErrorKey struct {
 type GpucauseFunctionKey struct {
 	_        structs.HostLayout
 	Tgid     uint32
-	Reserved uint32
+	Image    uint32
 	Function uint64
 }
 
@@ -151,7 +159,15 @@ type GpucauseFunctionNameRecord struct {
 	Tid      uint32
 	Reserved uint32
 	Handle   uint64
-	Name     [256]uint8
+	SameAs   uint64
+	Name     [1024]uint8
+}
+
+type GpucauseFunctionSlotKey struct {
+	_        structs.HostLayout
+	Tid      uint32
+	Probe    uint32
+	Function uint64
 }
 
 type GpucauseHistogram struct {
@@ -270,10 +286,10 @@ type GpucauseOffCpuRecord struct {
 }
 
 type GpucausePointerKey struct {
-	_        structs.HostLayout
-	Tgid     uint32
-	Reserved uint32
-	Pointer  uint64
+	_       structs.HostLayout
+	Tgid    uint32
+	Image   uint32
+	Pointer uint64
 }
 
 type GpucauseProbeRow struct {
@@ -296,7 +312,8 @@ type GpucauseProbeRow struct {
 	FreesSlot     uint8
 	NameOutSlot   uint8
 	NameSlot      uint8
-	Reserved      [2]uint8
+	SameSlot      uint8
+	RegistersSlot uint8
 	Benign        int32
 }
 
@@ -306,6 +323,8 @@ type GpucauseProcess struct {
 	AllocatedBytes  int64
 	Stats           uint32
 	Followed        uint32
+	Image           uint32
+	Reserved        uint32
 }
 
 type GpucauseProcessChange uint32
@@ -416,9 +435,11 @@ const (
 	GpucauseMapEvents         = "events"
 	GpucauseMapFreeSeries     = "free_series"
 	GpucauseMapFreeStats      = "free_stats"
+	GpucauseMapFunctionSlots  = "function_slots"
 	GpucauseMapFunctions      = "functions"
 	GpucauseMapPointers       = "pointers"
 	GpucauseMapProcesses      = "processes"
+	GpucauseMapRegistered     = "registered"
 	GpucauseMapSeries         = "series"
 	GpucauseMapStatsSlots     = "stats_slots"
 	GpucauseMapThreads        = "threads"
@@ -439,8 +460,6 @@ const (
 	GpucauseVarInterruptionNs = "interruption_ns"
 	GpucauseVarKernelStacks   = "kernel_stacks"
 	GpucauseVarMaxCycleNs     = "max_cycle_ns"
-	GpucauseVarMaxSeries      = "max_series"
-	GpucauseVarMaxThreadStats = "max_thread_stats"
 	GpucauseVarMinCycleNs     = "min_cycle_ns"
 	GpucauseVarProbeRows      = "probe_rows"
 	GpucauseVarReasonStates   = "reason_states"
@@ -449,6 +468,7 @@ const (
 	GpucauseVarSlowCallNs     = "slow_call_ns"
 	GpucauseVarSlowOffCpuNs   = "slow_off_cpu_ns"
 	GpucauseVarSlowSyncNs     = "slow_sync_ns"
+	GpucauseVarSplitFunctions = "split_functions"
 	GpucauseVarSyscallReasons = "syscall_reasons"
 )
 
@@ -511,17 +531,19 @@ type GpucauseProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type GpucauseMapSpecs struct {
-	Callers    *ebpf.MapSpec `ebpf:"callers"`
-	Errors     *ebpf.MapSpec `ebpf:"errors"`
-	Events     *ebpf.MapSpec `ebpf:"events"`
-	FreeSeries *ebpf.MapSpec `ebpf:"free_series"`
-	FreeStats  *ebpf.MapSpec `ebpf:"free_stats"`
-	Functions  *ebpf.MapSpec `ebpf:"functions"`
-	Pointers   *ebpf.MapSpec `ebpf:"pointers"`
-	Processes  *ebpf.MapSpec `ebpf:"processes"`
-	Series     *ebpf.MapSpec `ebpf:"series"`
-	StatsSlots *ebpf.MapSpec `ebpf:"stats_slots"`
-	Threads    *ebpf.MapSpec `ebpf:"threads"`
+	Callers       *ebpf.MapSpec `ebpf:"callers"`
+	Errors        *ebpf.MapSpec `ebpf:"errors"`
+	Events        *ebpf.MapSpec `ebpf:"events"`
+	FreeSeries    *ebpf.MapSpec `ebpf:"free_series"`
+	FreeStats     *ebpf.MapSpec `ebpf:"free_stats"`
+	FunctionSlots *ebpf.MapSpec `ebpf:"function_slots"`
+	Functions     *ebpf.MapSpec `ebpf:"functions"`
+	Pointers      *ebpf.MapSpec `ebpf:"pointers"`
+	Processes     *ebpf.MapSpec `ebpf:"processes"`
+	Registered    *ebpf.MapSpec `ebpf:"registered"`
+	Series        *ebpf.MapSpec `ebpf:"series"`
+	StatsSlots    *ebpf.MapSpec `ebpf:"stats_slots"`
+	Threads       *ebpf.MapSpec `ebpf:"threads"`
 }
 
 // GpucauseVariableSpecs contains global variables before they are loaded into the kernel.
@@ -534,8 +556,6 @@ type GpucauseVariableSpecs struct {
 	InterruptionNs *ebpf.VariableSpec `ebpf:"interruption_ns"`
 	KernelStacks   *ebpf.VariableSpec `ebpf:"kernel_stacks"`
 	MaxCycleNs     *ebpf.VariableSpec `ebpf:"max_cycle_ns"`
-	MaxSeries      *ebpf.VariableSpec `ebpf:"max_series"`
-	MaxThreadStats *ebpf.VariableSpec `ebpf:"max_thread_stats"`
 	MinCycleNs     *ebpf.VariableSpec `ebpf:"min_cycle_ns"`
 	ProbeRows      *ebpf.VariableSpec `ebpf:"probe_rows"`
 	ReasonStates   *ebpf.VariableSpec `ebpf:"reason_states"`
@@ -544,6 +564,7 @@ type GpucauseVariableSpecs struct {
 	SlowCallNs     *ebpf.VariableSpec `ebpf:"slow_call_ns"`
 	SlowOffCpuNs   *ebpf.VariableSpec `ebpf:"slow_off_cpu_ns"`
 	SlowSyncNs     *ebpf.VariableSpec `ebpf:"slow_sync_ns"`
+	SplitFunctions *ebpf.VariableSpec `ebpf:"split_functions"`
 	SyscallReasons *ebpf.VariableSpec `ebpf:"syscall_reasons"`
 }
 
@@ -567,17 +588,19 @@ func (o *GpucauseObjects) Close() error {
 //
 // It can be passed to LoadGpucauseObjects or ebpf.CollectionSpec.LoadAndAssign.
 type GpucauseMaps struct {
-	Callers    *ebpf.Map `ebpf:"callers"`
-	Errors     *ebpf.Map `ebpf:"errors"`
-	Events     *ebpf.Map `ebpf:"events"`
-	FreeSeries *ebpf.Map `ebpf:"free_series"`
-	FreeStats  *ebpf.Map `ebpf:"free_stats"`
-	Functions  *ebpf.Map `ebpf:"functions"`
-	Pointers   *ebpf.Map `ebpf:"pointers"`
-	Processes  *ebpf.Map `ebpf:"processes"`
-	Series     *ebpf.Map `ebpf:"series"`
-	StatsSlots *ebpf.Map `ebpf:"stats_slots"`
-	Threads    *ebpf.Map `ebpf:"threads"`
+	Callers       *ebpf.Map `ebpf:"callers"`
+	Errors        *ebpf.Map `ebpf:"errors"`
+	Events        *ebpf.Map `ebpf:"events"`
+	FreeSeries    *ebpf.Map `ebpf:"free_series"`
+	FreeStats     *ebpf.Map `ebpf:"free_stats"`
+	FunctionSlots *ebpf.Map `ebpf:"function_slots"`
+	Functions     *ebpf.Map `ebpf:"functions"`
+	Pointers      *ebpf.Map `ebpf:"pointers"`
+	Processes     *ebpf.Map `ebpf:"processes"`
+	Registered    *ebpf.Map `ebpf:"registered"`
+	Series        *ebpf.Map `ebpf:"series"`
+	StatsSlots    *ebpf.Map `ebpf:"stats_slots"`
+	Threads       *ebpf.Map `ebpf:"threads"`
 }
 
 func (m *GpucauseMaps) Close() error {
@@ -587,9 +610,11 @@ func (m *GpucauseMaps) Close() error {
 		m.Events,
 		m.FreeSeries,
 		m.FreeStats,
+		m.FunctionSlots,
 		m.Functions,
 		m.Pointers,
 		m.Processes,
+		m.Registered,
 		m.Series,
 		m.StatsSlots,
 		m.Threads,
@@ -606,8 +631,6 @@ type GpucauseVariables struct {
 	InterruptionNs *ebpf.Variable `ebpf:"interruption_ns"`
 	KernelStacks   *ebpf.Variable `ebpf:"kernel_stacks"`
 	MaxCycleNs     *ebpf.Variable `ebpf:"max_cycle_ns"`
-	MaxSeries      *ebpf.Variable `ebpf:"max_series"`
-	MaxThreadStats *ebpf.Variable `ebpf:"max_thread_stats"`
 	MinCycleNs     *ebpf.Variable `ebpf:"min_cycle_ns"`
 	ProbeRows      *ebpf.Variable `ebpf:"probe_rows"`
 	ReasonStates   *ebpf.Variable `ebpf:"reason_states"`
@@ -616,6 +639,7 @@ type GpucauseVariables struct {
 	SlowCallNs     *ebpf.Variable `ebpf:"slow_call_ns"`
 	SlowOffCpuNs   *ebpf.Variable `ebpf:"slow_off_cpu_ns"`
 	SlowSyncNs     *ebpf.Variable `ebpf:"slow_sync_ns"`
+	SplitFunctions *ebpf.Variable `ebpf:"split_functions"`
 	SyscallReasons *ebpf.Variable `ebpf:"syscall_reasons"`
 }
 

@@ -12,7 +12,7 @@
 #define MAX_DEPTH 8    /* open calls per thread */
 #define MAX_PROBES 256 /* rows of the probe table */
 #define COMM_SIZE 16
-#define NAME_SIZE 256
+#define NAME_SIZE 1024
 #define MEMCPY_KINDS 5
 #define NO_SLOT 0xff
 
@@ -122,6 +122,7 @@ enum counter {
 	counter_full_functions,
 	counter_full_pointers,
 	counter_full_errors,
+	counter_full_registered,
 	counters_size,
 };
 
@@ -190,15 +191,17 @@ struct process_record {
 };
 _Static_assert(sizeof(struct process_record) == 48, "process_record");
 
+/* What a function handle is called, or which other handle of the process is the same function. */
 struct function_name_record {
 	u32 kind;
 	u32 tgid;
 	u32 tid;
 	u32 reserved;
 	u64 handle;
+	u64 same_as; /* 0: name holds */
 	u8 name[NAME_SIZE];
 };
-_Static_assert(sizeof(struct function_name_record) == 280, "function_name_record");
+_Static_assert(sizeof(struct function_name_record) == 1056, "function_name_record");
 
 /* One dispatch cycle of a dispatcher; the ledger sums to its length. */
 struct cycle_record {
@@ -226,9 +229,10 @@ struct histogram {
 	u32 buckets[HISTOGRAM_BUCKETS];
 };
 
-/* The calls of one function by one thread. */
+/* The calls of one function by one thread, or of those the ones that launch one GPU function. */
 struct call_series {
 	u64 since_ns;
+	u64 function; /* launched function; 0: any without a slot of its own */
 	u64 start_boottime_ns; /* of the process */
 	u64 interrupted;
 	u64 blocked_ns;
@@ -238,9 +242,11 @@ struct call_series {
 	struct task_ref task;
 	u32 state;
 	u32 probe;
+	u32 next; /* slot of another launched function of the thread, 0: none */
+	u32 reserved;
 	struct histogram durations;
 };
-_Static_assert(sizeof(struct call_series) == 1288, "call_series");
+_Static_assert(sizeof(struct call_series) == 1304, "call_series");
 
 /*
  * A thread's wall time by state. version is odd while a call's probe moves it: a
@@ -274,6 +280,8 @@ struct process {
 	s64 allocated_bytes;
 	u32 stats;    /* slot of the threads without calls */
 	u32 followed; /* makes no calls itself: only its off-CPU intervals are wanted */
+	u32 image;    /* tells its program from those that it executed before */
+	u32 reserved;
 };
 
 struct error_key {
@@ -286,13 +294,20 @@ struct error_key {
 
 struct function_key {
 	u32 tgid;
-	u32 reserved;
+	u32 image;
+	u64 function;
+};
+
+/* A launched function's slot in `series`. */
+struct function_slot_key {
+	u32 tid;
+	u32 probe;
 	u64 function;
 };
 
 struct pointer_key {
 	u32 tgid;
-	u32 reserved;
+	u32 image;
 	u64 pointer; /* address, or handle of physical memory */
 };
 
@@ -314,9 +329,10 @@ struct probe_row {
 	u8 counts_bytes;
 	u8 allocates_slot;
 	u8 frees_slot;
-	u8 name_out_slot;
+	u8 name_out_slot; /* where the call stores a handle, for the name in name_slot, or as that in same_slot */
 	u8 name_slot;
-	u8 reserved[2];
+	u8 same_slot;
+	u8 registers_slot; /* a handle for which the call announces the name in name_slot */
 	s32 benign;
 };
 _Static_assert(sizeof(struct probe_row) == 24, "probe_row");

@@ -11,9 +11,8 @@ const volatile u64 interruption_ns = 20000;
 const volatile u64 min_cycle_ns = 1000000;
 const volatile u64 max_cycle_ns = 10000000000;
 const volatile u32 sample_every = 0;
-const volatile u32 max_series = 0;
-const volatile u32 max_thread_stats = 0;
 const volatile bool kernel_stacks = true;
+const volatile bool split_functions = false; /* count launches by launched function */
 const volatile bool have_prev_state = true; /* sched_switch has its 4th argument: Linux 5.18 */
 const volatile struct probe_row probe_rows[MAX_PROBES] = {};
 const volatile u8 syscall_reasons[512] = {};
@@ -62,6 +61,9 @@ struct caller {
 	u64 cycle_id;
 	u64 cycle_ledger_ns[ledger_states]; /* the ledger when the cycle began */
 	u16 series[MAX_PROBES]; /* slot of each function, 0: none yet */
+	u32 function_series; /* slot of the latest launched function with one of its own */
+	u32 function_series_count;
+	u32 image; /* of its process */
 };
 
 /* A thread whose off-CPU intervals are recorded. */
@@ -142,6 +144,20 @@ struct {
 	__type(key, struct function_key);
 	__type(value, u64); /* first launch, ns */
 } functions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct function_key);
+	__type(value, u64); /* where the name is, in the process's memory */
+} registered SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct function_slot_key);
+	__type(value, u32);
+} function_slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -205,7 +205,7 @@ func runChild(t *testing.T, session *Session) childResult {
 		_, _ = bufio.NewReader(os.Stdin).ReadString(0)
 		close(ended)
 	}()
-	r := &recorder{t: t, session: session, names: make(map[uint64]string), memory: make(map[event.PID]int64)}
+	r := newRecorder(t, session)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for done := false; !done; {

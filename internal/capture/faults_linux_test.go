@@ -20,20 +20,21 @@ import (
 
 // leftovers counts what the maps hold for processes that are gone.
 type leftovers struct {
-	Processes, Functions, Pointers, Errors int
-	Series, Threads                        int // counter slots
+	Processes, Functions, Registered, Pointers, Errors int
+	Series, Threads                                    int // counter slots
 }
 
 func (r *recorder) leftovers() leftovers {
 	r.t.Helper()
 	maps := &r.session.objects.GpucauseMaps
 	return leftovers{
-		Processes: staleEntries(r.t, maps.Processes, func(tgid *uint32) uint32 { return *tgid }),
-		Functions: staleEntries(r.t, maps.Functions, func(k *bpf.GpucauseFunctionKey) uint32 { return k.Tgid }),
-		Pointers:  staleEntries(r.t, maps.Pointers, func(k *bpf.GpucausePointerKey) uint32 { return k.Tgid }),
-		Errors:    staleEntries(r.t, maps.Errors, func(k *bpf.GpucauseErrorKey) uint32 { return k.Tgid }),
-		Series:    staleSlots(r.t, r.session.tally.calls, func(s *bpf.GpucauseCallSeries) uint32 { return s.Task.Tgid }),
-		Threads:   staleSlots(r.t, r.session.tally.threads, func(s *bpf.GpucauseThreadStats) uint32 { return s.Task.Tgid }),
+		Processes:  staleEntries(r.t, maps.Processes, func(tgid *uint32) uint32 { return *tgid }),
+		Functions:  staleEntries(r.t, maps.Functions, func(k *bpf.GpucauseFunctionKey) uint32 { return k.Tgid }),
+		Registered: staleEntries(r.t, maps.Registered, func(k *bpf.GpucauseFunctionKey) uint32 { return k.Tgid }),
+		Pointers:   staleEntries(r.t, maps.Pointers, func(k *bpf.GpucausePointerKey) uint32 { return k.Tgid }),
+		Errors:     staleEntries(r.t, maps.Errors, func(k *bpf.GpucauseErrorKey) uint32 { return k.Tgid }),
+		Series:     staleSlots(r.t, r.session.tally.calls, func(s *bpf.GpucauseCallSeries) uint32 { return s.Task.Tgid }),
+		Threads:    staleSlots(r.t, r.session.tally.threads, func(s *bpf.GpucauseThreadStats) uint32 { return s.Task.Tgid }),
 	}
 }
 

@@ -75,17 +75,28 @@ func prepare(settings Settings, mechanism Mechanism) (*ebpf.CollectionSpec, erro
 
 func sizeMaps(spec *ebpf.CollectionSpec, s Settings) {
 	for name, entries := range map[string]uint32{
-		"events":      s.RingBytes,
-		"processes":   s.MaxProcesses,
-		"series":      sharedSeries + s.MaxSeries,
-		"free_series": s.MaxSeries,
-		"stats_slots": sharedStats + s.MaxThreads,
-		"free_stats":  s.MaxThreads,
-		"functions":   s.MaxFunctions,
-		"pointers":    s.MaxPointers,
+		"events":         s.RingBytes,
+		"processes":      s.MaxProcesses,
+		"series":         sharedSeries + s.MaxSeries,
+		"free_series":    s.MaxSeries,
+		"function_slots": functionSlots(s),
+		"stats_slots":    sharedStats + s.MaxThreads,
+		"free_stats":     s.MaxThreads,
+		"functions":      s.MaxFunctions,
+		"registered":     2 * s.MaxFunctions,
+		"pointers":       s.MaxPointers,
 	} {
 		spec.Maps[name].MaxEntries = entries
 	}
+}
+
+// functionSlots is the size of the table of launched functions with counters of
+// their own: small where there are none.
+func functionSlots(s Settings) uint32 {
+	if !s.SplitFunctions {
+		return 1
+	}
+	return s.MaxSeries
 }
 
 func setVariables(spec *ebpf.CollectionSpec, s Settings) error {
@@ -103,6 +114,7 @@ func setVariables(spec *ebpf.CollectionSpec, s Settings) error {
 		"reason_states":   reasonStates(),
 		"sample_every":    s.SampleEvery,
 		"kernel_stacks":   s.KernelStacks,
+		"split_functions": s.SplitFunctions,
 		"have_prev_state": prevState,
 		"probe_rows":      probeRows(),
 		"syscall_reasons": syscallReasons(),

@@ -35,6 +35,7 @@ type recorder struct {
 	cycles  []event.Cycle
 	changes []event.ProcessChange
 	names   map[uint64]string
+	same    map[uint64]uint64 // handles that stand for the function of another
 	samples []event.CallSample
 	waits   []event.OffCPUSample
 	errors  []event.ErrorSample
@@ -60,10 +61,17 @@ func startRecorder(t *testing.T, settings Settings) *recorder {
 	waitMapped(t, keeper.Process.Pid)
 	session, err := Open(context.Background(), settings, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)))
 	require.NoError(t, err)
-	r := &recorder{t: t, session: session, names: make(map[uint64]string), memory: make(map[event.PID]int64)}
+	r := newRecorder(t, session)
 	t.Cleanup(func() { require.NoError(t, session.Close()) })
 	require.NotEmpty(t, session.Report().Libraries)
 	return r
+}
+
+func newRecorder(t *testing.T, session *Session) *recorder {
+	return &recorder{
+		t: t, session: session,
+		names: make(map[uint64]string), same: make(map[uint64]uint64), memory: make(map[event.PID]int64),
+	}
 }
 
 func workload(t *testing.T, args ...string) *exec.Cmd {
@@ -95,7 +103,11 @@ func (r *recorder) drain() {
 		case event.KindCycle:
 			r.cycles = append(r.cycles, e.Cycle)
 		case event.KindFunctionName:
-			r.names[e.FunctionName.Handle] = e.FunctionName.Name()
+			if e.FunctionName.SameAs != 0 {
+				r.same[e.FunctionName.Handle] = e.FunctionName.SameAs
+			} else {
+				r.names[e.FunctionName.Handle] = e.FunctionName.Name()
+			}
 		}
 	}))
 }

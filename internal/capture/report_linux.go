@@ -17,6 +17,7 @@ var fullCounters = map[bpf.GpucauseCounter]string{
 	bpf.GpucauseCounterCounterFullFunctions:   "functions",
 	bpf.GpucauseCounterCounterFullPointers:    "pointers",
 	bpf.GpucauseCounterCounterFullErrors:      "errors",
+	bpf.GpucauseCounterCounterFullRegistered:  "registered",
 }
 
 // Report returns the counters of losses and of what is attached. Counters that

@@ -48,13 +48,16 @@ type Settings struct {
 	// SampleEvery makes one call in so many of each thread a record; 0 is off.
 	SampleEvery uint32
 
+	// SplitFunctions counts the launches of each GPU function apart.
+	SplitFunctions bool
+
 	KernelStacks bool // take the Linux kernel stack of blocked threads
 
 	RingBytes    uint32 // ring buffer, a power of two and a multiple of the page size
 	MaxProcesses uint32 // traced and followed processes
 	MaxThreads   uint32 // threads with off-CPU counters of their own
 	MaxSeries    uint32 // (thread, function) pairs with counters of their own
-	MaxFunctions uint32 // (process, launched function) pairs remembered
+	MaxFunctions uint32 // (process, launched function) pairs remembered, and twice as many registered ones
 	MaxPointers  uint32 // live GPU allocations remembered
 
 	// DiscoverEvery is the pause between looks for newly mapped libraries.

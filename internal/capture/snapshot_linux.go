@@ -67,6 +67,7 @@ func (t *tally) readCalls(s *event.Snapshot) error {
 			Process:     processID(&now.Task, now.StartBoottimeNs),
 			Task:        taskOf(&now.Task),
 			Probe:       probe.ID(now.Probe),
+			Function:    now.Function,
 			Since:       ktime.Time(now.SinceNs),
 			Final:       now.State == uint32(bpf.GpucauseSlotStateSlotDead),
 			Durations:   histogramSince(&now.Durations, &before.Durations),

@@ -21,7 +21,7 @@ const goneAfter = 2
 // the host's processes that was made, and the number of that list. It may be old:
 // a traced process that is missing there may have begun since.
 func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
-	traced := make(map[uint32]bool)
+	traced := make(map[uint32]uint32)
 	missing := make(map[event.ProcessID]uint64)
 	var gone []event.ProcessID
 	err := eachProcess(t.maps.Processes, func(id event.ProcessID, p *bpf.GpucauseProcess) {
@@ -37,7 +37,7 @@ func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
 			}
 			missing[id] = since
 		}
-		traced[uint32(id.PID)] = true
+		traced[uint32(id.PID)] = p.Image
 	})
 	t.missing = missing
 	if err != nil {
@@ -49,11 +49,14 @@ func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
 		}
 	}
 	return errors.Join(
-		sweepMap(t.maps.Functions, traced, func(k *bpf.GpucauseFunctionKey) uint32 { return k.Tgid }),
-		sweepMap(t.maps.Pointers, traced, func(k *bpf.GpucausePointerKey) uint32 { return k.Tgid }),
+		sweepMap(t.maps.Functions, traced, imageOfFunction),
+		sweepMap(t.maps.Registered, traced, imageOfFunction),
+		sweepMap(t.maps.Pointers, traced, func(k *bpf.GpucausePointerKey) (tgid, image uint32) { return k.Tgid, k.Image }),
 		t.sweepErrors(traced),
 	)
 }
+
+func imageOfFunction(k *bpf.GpucauseFunctionKey) (tgid, image uint32) { return k.Tgid, k.Image }
 
 // killStats marks a process's own counters dead, as the kernel side does at its exit.
 func (t *tally) killStats(slot uint32) {
@@ -66,9 +69,9 @@ func (t *tally) killStats(slot uint32) {
 }
 
 // sweepErrors must follow a reading of the error counts.
-func (t *tally) sweepErrors(traced map[uint32]bool) error {
+func (t *tally) sweepErrors(traced map[uint32]uint32) error {
 	for key := range t.errors {
-		if traced[key.Tgid] {
+		if _, still := traced[key.Tgid]; still {
 			continue
 		}
 		delete(t.errors, key)
@@ -79,14 +82,16 @@ func (t *tally) sweepErrors(traced map[uint32]bool) error {
 	return nil
 }
 
-// sweepMap deletes the entries of processes that are not traced any more.
-func sweepMap[K any](m *ebpf.Map, traced map[uint32]bool, tgid func(*K) uint32) error {
+// sweepMap deletes the entries of processes that are not traced any more, and of
+// programs that they executed before. traced are their images.
+func sweepMap[K any](m *ebpf.Map, traced map[uint32]uint32, imageOf func(*K) (tgid, image uint32)) error {
 	var stale []K
 	var key K
 	var value uint64
 	entries := m.Iterate()
 	for entries.Next(&key, &value) {
-		if !traced[tgid(&key)] {
+		tgid, image := imageOf(&key)
+		if now, still := traced[tgid]; !still || now != image {
 			stale = append(stale, key)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // probeRows is the catalogue as the kernel side reads it, by ID.
-func probeRows() [256]bpf.GpucauseProbeRow {
-	var rows [256]bpf.GpucauseProbeRow
+func probeRows() [probe.MaxProbes]bpf.GpucauseProbeRow {
+	var rows [probe.MaxProbes]bpf.GpucauseProbeRow
 	for _, p := range probe.All() {
 		rows[p.ID] = bpf.GpucauseProbeRow{
 			Known:         1,
@@ -35,6 +35,8 @@ func probeRows() [256]bpf.GpucauseProbeRow {
 			FreesSlot:     p.FreesSlot,
 			NameOutSlot:   p.NameOutSlot,
 			NameSlot:      p.NameSlot,
+			SameSlot:      p.SameSlot,
+			RegistersSlot: p.RegistersSlot,
 			Benign:        p.Benign,
 		}
 	}

@@ -139,13 +139,15 @@ type ProcessChange struct {
 }
 
 // MaxFunctionName is the longest kernel name that a record carries, in bytes.
-const MaxFunctionName = 256
+const MaxFunctionName = 1024
 
 // FunctionName is the name under which a process obtained a function handle
-// (cuModuleGetFunction, cuLibraryGetKernel).
+// (cuModuleGetFunction, cuLibraryGetKernel) or registered it
+// (__cudaRegisterFunction); or says that a handle stands for the same function as another.
 type FunctionName struct {
 	Thread Thread
 	Handle uint64
+	SameAs uint64 // another handle of the function; 0: the name holds
 	name   [MaxFunctionName]byte
 	length int
 }

@@ -51,8 +51,11 @@ type CallSample struct {
 	Process ProcessID
 	Task    Task // zero Thread in the overflow sample: series beyond the kernel side's room, all processes together
 	Probe   probe.ID
-	Since   ktime.Time // when this series began
-	Final   bool       // the thread has exited
+	// Function is the handle of the launched function that the sample is of; 0 is
+	// all that have no sample of their own.
+	Function uint64
+	Since    ktime.Time // when this series began
+	Final    bool       // the thread has exited
 
 	Durations   Histogram
 	Interrupted uint64                    // calls with at least one off-CPU interval inside

@@ -4,7 +4,7 @@ import "slices"
 
 // MaxProbes bounds the IDs of the catalogue: it is the size of the kernel
 // side's table of probes. ID 0 is no probe.
-const MaxProbes = 192
+const MaxProbes = 256
 
 // catalogue is written once, at start-up.
 var catalogue = assemble(runtimeRows(), driverRows())

@@ -87,8 +87,7 @@ func driverRows() []row {
 		of(ClassModuleLoad, "cuLinkComplete"),
 		of(ClassModuleLoad, "cuModuleGetFunction", named(2)),
 		of(ClassModuleLoad, "cuLibraryGetKernel", named(2)),
-		// Stores another handle of the kernel in slot 1, which has its name.
-		of(ClassModuleLoad, "cuKernelGetFunction", handle("cuda.function.handle", 1)),
+		of(ClassModuleLoad, "cuKernelGetFunction", renames(1), handle("cuda.function.handle", 1)),
 
 		of(ClassOther, "cuCtxCreate_v2"),
 		of(ClassOther, "cuCtxCreate_v4"),

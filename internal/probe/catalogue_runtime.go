@@ -65,6 +65,9 @@ func runtimeRows() []row {
 		of(ClassModuleLoad, "cudaLibraryLoadFromFile"),
 		of(ClassModuleLoad, "cudaLibraryUnload"),
 		of(ClassModuleLoad, "cudaLibraryGetKernel", named(2)),
+		of(ClassModuleLoad, "__cudaRegisterFunction", registers(1, 3), handle("cuda.function.handle", 1)),
+		of(ClassModuleLoad, "__cudaGetKernel", renames(1), handle("cuda.function.handle", 1)),
+		of(ClassModuleLoad, "cudaGetFuncBySymbol", renames(1), handle("cuda.function.handle", 1)),
 		of(ClassModuleLoad, "cudaFuncGetAttributes", handle("cuda.function.handle", 1)),
 
 		of(ClassOther, "cudaSetDevice", integer32("cuda.device.index", 0)),

@@ -105,8 +105,10 @@ type Probe struct {
 	AllocatesSlot uint8      // pointer to where the allocated pointer or handle is stored at return
 	FreesSlot     uint8      // pointer or handle freed
 
-	NameOutSlot uint8 // where the function handle is stored at return
-	NameSlot    uint8 // the function's name, a C string
+	NameOutSlot   uint8 // where the call stores a function handle
+	NameSlot      uint8 // that function's name, a C string
+	SameSlot      uint8 // another handle of that function
+	RegistersSlot uint8 // the handle that NameSlot names, where it is an argument
 
 	// Benign is a result that is not an error for this function besides 0, such
 	// as cudaErrorNotReady (600) of a query; 0 when there is none.

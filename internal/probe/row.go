@@ -27,6 +27,8 @@ func newRow(layer Layer, class Class, symbol string, options []option) row {
 		FreesSlot:     NoSlot,
 		NameOutSlot:   NoSlot,
 		NameSlot:      NoSlot,
+		SameSlot:      NoSlot,
+		RegistersSlot: NoSlot,
 	}}
 	for _, fill := range options {
 		fill(&r)
@@ -65,7 +67,7 @@ func slotsRead(p *Probe) uint8 {
 func (p *Probe) references() []uint8 {
 	slots := []uint8{
 		p.DerefSlot, p.FunctionSlot, p.SizeSlot, p.SizeSlot2, p.KindSlot,
-		p.AllocatesSlot, p.FreesSlot, p.NameOutSlot, p.NameSlot,
+		p.AllocatesSlot, p.FreesSlot, p.NameOutSlot, p.NameSlot, p.SameSlot, p.RegistersSlot,
 	}
 	for _, arg := range p.Args {
 		slots = append(slots, arg.Slot)
@@ -219,6 +221,16 @@ func frees(r *row) {
 // named: the call stores a function's handle where slot 0 points, for the name in nameSlot.
 func named(nameSlot uint8) option {
 	return func(r *row) { r.probe.NameOutSlot, r.probe.NameSlot = 0, nameSlot }
+}
+
+// renames: the call stores another handle of the function in slot where slot 0 points.
+func renames(slot uint8) option {
+	return func(r *row) { r.probe.NameOutSlot, r.probe.SameSlot = 0, slot }
+}
+
+// registers: the function in slot has the name in nameSlot.
+func registers(slot, nameSlot uint8) option {
+	return func(r *row) { r.probe.RegistersSlot, r.probe.NameSlot = slot, nameSlot }
 }
 
 // polls: "not ready" is an answer and no error.

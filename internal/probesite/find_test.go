@@ -159,6 +159,9 @@ func FuzzFile(f *testing.F) {
 		Dynamic: []elffixture.Symbol{launch}, Local: []elffixture.Symbol{sync, launch},
 	}.Bytes())
 	f.Fuzz(func(t *testing.T, file []byte) {
+		if elf, err := openFor(bytes.NewReader(file), int64(len(file)), "amd64"); err == nil {
+			_, _ = elf.FunctionAt(uint64(len(file) / 2))
+		}
 		s, err := sitesOf(file)
 		if err != nil {
 			return

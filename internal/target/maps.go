@@ -56,15 +56,21 @@ func parseUint(s string, base int, to *uint64) bool {
 
 // findLine looks a mapping up in /proc/PID/maps.
 func findLine(procRoot string, m Mapping) (mapsLine, error) {
-	file, err := os.Open(filepath.Join(procDir(procRoot, m.PID), "maps"))
+	return firstLine(procRoot, m.PID, func(line *mapsLine) bool {
+		return line.start == m.Start && line.end == m.End && line.offset == m.Offset
+	})
+}
+
+// firstLine returns the first line of /proc/PID/maps that is wanted, or ErrUnmapped.
+func firstLine(procRoot string, pid event.PID, wanted func(*mapsLine) bool) (mapsLine, error) {
+	file, err := os.Open(filepath.Join(procDir(procRoot, pid), "maps"))
 	if err != nil {
 		return mapsLine{}, fmt.Errorf("reading mappings: %w", err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(io.LimitReader(file, maxMapsBytes))
 	for lines.Scan() {
-		line, ok := parseMapsLine(lines.Text())
-		if ok && line.start == m.Start && line.end == m.End && line.offset == m.Offset {
+		if line, ok := parseMapsLine(lines.Text()); ok && wanted(&line) {
 			return line, nil
 		}
 	}

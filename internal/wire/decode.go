@@ -130,6 +130,7 @@ func decodeFunctionName(raw []byte, r *event.Record) error {
 	r.FunctionName = event.FunctionName{
 		Thread: event.Thread{PID: event.PID(f.Tgid), TID: event.TID(f.Tid)},
 		Handle: f.Handle,
+		SameAs: f.SameAs,
 	}
 	r.FunctionName.SetName(f.Name[:])
 	return nil

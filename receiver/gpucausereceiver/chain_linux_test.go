@@ -60,9 +60,17 @@ func tell(t *testing.T, script string) *story {
 	output, err := workload.CombinedOutput()
 	require.NoError(t, err, string(output))
 	require.NoError(t, receiver.Shutdown(t.Context()))
-	s := &story{t: t, children: make(map[pcommon.SpanID][]ptrace.Span), waits: readWaits(t, truth)}
+	s := storyOf(t, &traces, int64(workload.Process.Pid))
+	s.waits = readWaits(t, truth)
+	return s
+}
+
+// storyOf collects what was told of one process.
+func storyOf(t *testing.T, traces *consumertest.TracesSink, pid int64) *story {
+	t.Helper()
+	s := &story{t: t, children: make(map[pcommon.SpanID][]ptrace.Span)}
 	for _, batch := range traces.AllTraces() {
-		s.add(batch, int64(workload.Process.Pid))
+		s.add(batch, pid)
 	}
 	for _, cycle := range s.cycles {
 		for _, child := range s.children[cycle.SpanID()] {

@@ -56,6 +56,9 @@ type CallsConfig struct {
 	InterruptionThreshold time.Duration `mapstructure:"interruption_threshold"`
 	// SampleEvery makes one call in so many of each thread a span; 0 is off.
 	SampleEvery uint32 `mapstructure:"sample_every"`
+	// ByFunction counts launches by launched function in the metrics, as far as
+	// limits::max_series and limits::max_series_per_process go.
+	ByFunction bool `mapstructure:"by_function"`
 }
 
 // OffCPUConfig says which off-CPU intervals outside calls are notable.
@@ -201,6 +204,7 @@ func (c *Config) captureSettings() capture.Settings {
 		SlowOffCPU:      c.OffCPU.Threshold,
 		Interruption:    c.Calls.InterruptionThreshold,
 		SampleEvery:     c.Calls.SampleEvery,
+		SplitFunctions:  c.Calls.ByFunction,
 		MinCycle:        c.Stalls.MinCycle,
 		MaxCycle:        c.Stalls.MaxCycle,
 		KernelStacks:    c.OffCPU.KernelStacks,

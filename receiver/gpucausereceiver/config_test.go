@@ -40,7 +40,7 @@ func TestEveryKey(t *testing.T) {
 		Attach: AttachConfig{Mechanism: "perf", SingleStepARM64: true},
 		Calls: CallsConfig{
 			SlowThreshold: 2 * time.Millisecond, SyncThreshold: 20 * time.Millisecond,
-			InterruptionThreshold: 50 * time.Microsecond, SampleEvery: 1000,
+			InterruptionThreshold: 50 * time.Microsecond, SampleEvery: 1000, ByFunction: true,
 		},
 		OffCPU: OffCPUConfig{Threshold: 5 * time.Millisecond},
 		Limits: LimitsConfig{
@@ -61,7 +61,7 @@ func TestEveryKey(t *testing.T) {
 	assert.Equal(t, capture.Settings{
 		Mechanism: capture.MechanismPerf, SingleStepARM64: true,
 		SlowCall: 2 * time.Millisecond, SlowSync: 20 * time.Millisecond, SlowOffCPU: 5 * time.Millisecond,
-		Interruption: 50 * time.Microsecond, SampleEvery: 1000,
+		Interruption: 50 * time.Microsecond, SampleEvery: 1000, SplitFunctions: true,
 		MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
 		RingBytes: 1 << 20, MaxProcesses: 10, MaxThreads: 20, MaxSeries: 30, MaxFunctions: 50, MaxPointers: 60,
 		DiscoverEvery: time.Second,

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/gpucause/gpucause/receiver/gpucausereceiver/internal/metadata"
@@ -87,18 +88,33 @@ func services(sink *consumertest.TracesSink) map[string]int {
 // callsCounted returns the functions in gpu.cuda.call.duration.
 func callsCounted(sink *consumertest.MetricsSink) map[string]uint64 {
 	found := map[string]uint64{}
+	for _, point := range callPoints(sink) {
+		name := text(point.Attributes(), "cuda.call.name")
+		found[name] = max(found[name], point.Count())
+	}
+	return found
+}
+
+// callPoint is a point of gpu.cuda.call.duration.
+type callPoint struct {
+	pmetric.ExponentialHistogramDataPoint
+	pid int64
+}
+
+func callPoints(sink *consumertest.MetricsSink) []callPoint {
+	var points []callPoint
 	for _, batch := range sink.AllMetrics() {
 		for _, resource := range batch.ResourceMetrics().All() {
+			pid, _ := resource.Resource().Attributes().Get("process.pid")
 			for _, metric := range resource.ScopeMetrics().At(0).Metrics().All() {
 				if metric.Name() != "gpu.cuda.call.duration" {
 					continue
 				}
 				for _, point := range metric.ExponentialHistogram().DataPoints().All() {
-					name, _ := point.Attributes().Get("cuda.call.name")
-					found[name.Str()] = max(found[name.Str()], point.Count())
+					points = append(points, callPoint{point, pid.Int()})
 				}
 			}
 		}
 	}
-	return found
+	return points
 }

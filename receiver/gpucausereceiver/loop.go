@@ -3,6 +3,7 @@ package gpucausereceiver
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -19,14 +20,22 @@ type loop struct {
 	stopping chan context.Context // the shutdown's context, sent once
 	done     chan struct{}
 	cancel   context.CancelFunc // ends hand-overs in progress
+	beside   sync.WaitGroup     // what runs beside the goroutine
 	closeErr error              // of the source; read after done
 }
 
 // start starts the goroutine.
 func (p *pipeline) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	p.loop = loop{stopping: make(chan context.Context, 1), done: make(chan struct{}), cancel: cancel}
-	go p.live(ctx)
+	p.loop.stopping, p.loop.done, p.loop.cancel = make(chan context.Context, 1), make(chan struct{}), cancel
+	beside, stopBeside := context.WithCancel(ctx)
+	p.loop.beside.Go(func() { p.functions.stubs.run(beside) })
+	go func() {
+		defer close(p.loop.done)
+		defer p.loop.beside.Wait()
+		defer stopBeside()
+		p.live(ctx)
+	}()
 }
 
 // stop makes the goroutine emit what is left and close the source, and waits
@@ -43,7 +52,6 @@ func (p *pipeline) stop(ctx context.Context) error {
 }
 
 func (p *pipeline) live(ctx context.Context) {
-	defer close(p.loop.done)
 	p.guard(ctx, p.run)
 	p.telemetry.Shutdown()
 	if err := p.source.Close(); err != nil {

@@ -6,11 +6,19 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gpucause/gpucause/internal/capture"
+	"github.com/gpucause/gpucause/internal/hoststub"
 	"github.com/gpucause/gpucause/internal/ktime"
 )
 
 func thisMachine() machine {
-	return machine{open: openSession, now: ktime.Now, offset: ktime.MeasureOffset, procPath: "/proc"}
+	const procPath = "/proc"
+	return machine{
+		open:     openSession,
+		now:      ktime.Now,
+		offset:   ktime.MeasureOffset,
+		stubName: hoststub.NewNamer(procPath).Name,
+		procPath: procPath,
+	}
 }
 
 func openSession(ctx context.Context, settings capture.Settings, logger *zap.Logger) (source, error) {

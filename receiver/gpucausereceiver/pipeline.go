@@ -74,7 +74,7 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 		timeline:  timeline.New(timeline.Settings{}),
 		budgets:   newBudgets(r.config.Spans.MaxPerSecond),
 		wakers:    newWakers(r.config.FollowWakers),
-		functions: newFunctions(),
+		functions: newFunctions(newStubs(r.machine.stubName)),
 		processes: newProcesses(r.machine.procPath, thisHost(), r.config.Resource),
 	}
 	p.makeBuilders(r.settings.BuildInfo.Version)
@@ -106,12 +106,14 @@ func (p *pipeline) makeBuilders(version string) {
 		MaxSeries:           int(p.config.Limits.MaxSeries),
 		ScopeName:           metadata.ScopeName,
 		ScopeVersion:        version,
+		FunctionName:        p.functions.name,
 	})
 }
 
 // drain takes in every record there is, and emits the traces that have settled.
 func (p *pipeline) drain(ctx context.Context) {
 	p.report("reading records", p.source.Drain(p.add))
+	p.functions.collect()
 	now, err := p.machine.now()
 	if err != nil {
 		p.report("reading the clock", err)
@@ -137,6 +139,9 @@ func (p *pipeline) add(record *event.Record) {
 		p.timeline.Add(record)
 	case event.KindOffCPU:
 		p.noteWait(&record.OffCPU)
+		p.timeline.Add(record)
+	case event.KindCall:
+		p.functions.look(&record.Call)
 		p.timeline.Add(record)
 	case event.KindCycle:
 		p.wakers.addDispatcher(record.Cycle.Task.Thread)
@@ -229,7 +234,7 @@ func (p *pipeline) exemplify(calls []spans.Emitted) {
 		p.aggregator.AddExemplar(measurement.Exemplar{
 			Process: call.Process, TID: call.Thread.TID, Probe: call.Probe,
 			Duration: call.Duration(), At: pcommon.Timestamp(p.offset.UnixNano(call.End)),
-			TraceID: call.TraceID, SpanID: call.SpanID,
+			TraceID: call.TraceID, SpanID: call.SpanID, Function: call.Function,
 		})
 	}
 }

@@ -53,18 +53,3 @@ func TestReusedNumberIsANewProcess(t *testing.T) {
 	p.forget(renewed)
 	assert.Empty(t, p.known)
 }
-
-func TestFunctionNamesAreBounded(t *testing.T) {
-	f := newFunctions()
-	record := event.FunctionName{Thread: event.Thread{PID: 7}}
-	record.SetName([]byte("_Z6kernelv\x00"))
-	for handle := range uint64(2 * maxFunctionsPerProcess) {
-		record.Handle = handle
-		f.add(&record)
-	}
-	assert.Len(t, f.names[7], maxFunctionsPerProcess)
-	assert.Equal(t, "_Z6kernelv", f.name(event.ProcessID{PID: 7}, 1))
-	assert.Empty(t, f.name(event.ProcessID{PID: 8}, 1))
-	f.forget(7)
-	assert.Empty(t, f.names)
-}

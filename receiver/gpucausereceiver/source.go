@@ -26,6 +26,8 @@ type machine struct {
 	open   func(context.Context, capture.Settings, *zap.Logger) (source, error)
 	now    func() (ktime.Time, error)
 	offset func() (ktime.Offset, error)
+	// stubName names the host function at an address of a process; nil where none can be.
+	stubName func(event.PID, uint64) (string, error)
 	// procPath is where the traced processes' /proc is mounted.
 	procPath string
 }

@@ -12,7 +12,7 @@ declare -A chain_of=(
 	[data-loader]='woken by loader.*─ blocked: io .*loader'
 	[cpu-contention]='─ runnable: preempted .*CPU had by hog'
 )
-stories=(lock-io data-loader cpu-contention gpu-busy memory-bandwidth first-launch queue-full malloc-storm memcpy own-io host-code)
+stories=(lock-io data-loader cpu-contention gpu-busy memory-bandwidth first-launch queue-full malloc-storm memcpy own-io page-fault host-code)
 
 main() {
 	local story

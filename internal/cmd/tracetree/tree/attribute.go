@@ -32,7 +32,7 @@ const (
 // returns "" where it has nothing to say of the span.
 var details = []func(pcommon.Map) string{
 	str(attrCause, "cause "),
-	function,
+	str("cuda.function.name", ""),
 	flag("cuda.function.first_launch", "first launch"),
 	dimensions("grid", "cuda.grid"),
 	dimensions("block", "cuda.block"),
@@ -78,15 +78,6 @@ func present(key, name string) func(pcommon.Map) string {
 		}
 		return ""
 	}
-}
-
-// function is the launched function, without its parameters.
-func function(attributes pcommon.Map) string {
-	name := text(attributes, "cuda.function.name")
-	if short := demangle(name); short != "" {
-		return short
-	}
-	return name
 }
 
 // dimensions shows x, y and z without what is 0 or 1 at the end.

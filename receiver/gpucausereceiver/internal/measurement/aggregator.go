@@ -14,6 +14,9 @@ type Settings struct {
 	MaxSeries           int // of all processes together
 	ScopeName           string
 	ScopeVersion        string
+	// FunctionName names a launched function by its handle, or returns "". Nil
+	// names none.
+	FunctionName func(process event.ProcessID, handle uint64) string
 }
 
 // Aggregator sums snapshots up. It is not safe for concurrent use.
@@ -156,10 +159,29 @@ func (a *addition) calls() {
 func (a *addition) callSeries(p *process, sample *event.CallSample) *callSeries {
 	key, fresh := callKey{}, callSeries{start: a.start(sample.Since)}
 	if row := probe.Get(sample.Probe); row != nil && sample.Task.Thread.TID != 0 {
-		key = callKey{thread: p.seriesThread(sample.Task.Thread.TID), function: row.Function, layer: row.Layer}
+		key = callKey{
+			thread: p.seriesThread(sample.Task.Thread.TID), function: row.Function, layer: row.Layer,
+			launched: a.launched(sample.Process, sample.Function),
+		}
 		fresh.class = row.Class
 	}
 	return seriesAt(a, p, p.calls, key, fresh)
+}
+
+// unknownFunction is the value of cuda.function.name for a function without a name.
+const unknownFunction = "unknown"
+
+// launched names a launched function: "" for calls that are not counted by it.
+func (a *Aggregator) launched(process event.ProcessID, handle uint64) string {
+	if handle == 0 {
+		return ""
+	}
+	if a.settings.FunctionName != nil {
+		if name := a.settings.FunctionName(process, handle); name != "" {
+			return name
+		}
+	}
+	return unknownFunction
 }
 
 func (a *addition) errors() {

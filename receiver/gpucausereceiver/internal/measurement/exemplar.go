@@ -19,6 +19,8 @@ type Exemplar struct {
 	Process event.ProcessID
 	TID     event.TID
 	Probe   probe.ID
+	// Function is the handle of the launched function, 0 if none.
+	Function uint64
 
 	Duration time.Duration
 	At       pcommon.Timestamp // the call's end
@@ -44,8 +46,8 @@ func (a *Aggregator) AddExemplar(e Exemplar) {
 	if p == nil || row == nil {
 		return
 	}
-	s, ok := p.calls[callKey{thread: p.seriesThread(e.TID), function: row.Function, layer: row.Layer}]
-	if !ok {
+	s := a.seriesOf(p, row, &e)
+	if s == nil {
 		return
 	}
 	if len(s.exemplars) == maxExemplars {
@@ -53,4 +55,15 @@ func (a *Aggregator) AddExemplar(e Exemplar) {
 		s.exemplars = s.exemplars[:maxExemplars-1]
 	}
 	s.exemplars = append(s.exemplars, e)
+}
+
+// seriesOf returns the series that counts a call, or nil. Launches count by
+// launched function, or all in one.
+func (a *Aggregator) seriesOf(p *process, row *probe.Probe, e *Exemplar) *callSeries {
+	key := callKey{thread: p.seriesThread(e.TID), function: row.Function, layer: row.Layer, launched: a.launched(e.Process, e.Function)}
+	if s, ok := p.calls[key]; ok {
+		return s
+	}
+	key.launched = ""
+	return p.calls[key]
 }

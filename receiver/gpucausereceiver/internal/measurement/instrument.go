@@ -11,6 +11,7 @@ const (
 	keyThreadName    = "thread.name"
 	keyCallName      = "cuda.call.name"
 	keyCallClass     = "cuda.call.class"
+	keyFunctionName  = "cuda.function.name"
 	keyLayer         = "cuda.layer"
 	keyErrorType     = "error.type"
 	keyMemcpyKind    = "cuda.memcpy.kind"

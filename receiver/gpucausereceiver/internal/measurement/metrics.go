@@ -85,6 +85,9 @@ func (w *writer) write() {
 func (w *writer) writeCalls(key callKey, s *callSeries) {
 	attributes := pcommon.NewMap()
 	putCall(attributes, key.function, key.layer, s.class)
+	if key.launched != "" {
+		attributes.PutStr(keyFunctionName, key.launched)
+	}
 	w.putThread(attributes, key.thread)
 	at := period{s.start, w.end}
 	if s.entries > 0 {

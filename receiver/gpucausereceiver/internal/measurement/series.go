@@ -16,10 +16,12 @@ type callKey struct {
 	thread   event.TID
 	function string
 	layer    probe.Layer
+	launched string // name of the launched function, where launches are counted by it
 }
 
 func compareCalls(a, b callKey) int {
-	return cmp.Or(cmp.Compare(a.thread, b.thread), cmp.Compare(a.function, b.function), cmp.Compare(a.layer, b.layer))
+	return cmp.Or(cmp.Compare(a.thread, b.thread), cmp.Compare(a.function, b.function),
+		cmp.Compare(a.layer, b.layer), cmp.Compare(a.launched, b.launched))
 }
 
 type callSeries struct {

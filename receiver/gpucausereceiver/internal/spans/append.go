@@ -17,6 +17,7 @@ type Emitted struct {
 	Process    event.ProcessID
 	Thread     event.Thread
 	Probe      probe.ID
+	Function   uint64 // handle of the launched function, 0 if none
 	Start, End ktime.Time
 	TraceID    pcommon.TraceID
 	SpanID     pcommon.SpanID
@@ -81,7 +82,7 @@ func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
 	w.describeCall(span, i)
 	if at.own {
 		w.emitted = append(w.emitted, Emitted{
-			Process: i.Process, Thread: i.Call.Task.Thread, Probe: i.Call.Probe,
+			Process: i.Process, Thread: i.Call.Task.Thread, Probe: i.Call.Probe, Function: launched(i.Call),
 			Start: i.Call.Start, End: i.Call.End,
 			TraceID: w.trace, SpanID: span.SpanID(),
 		})

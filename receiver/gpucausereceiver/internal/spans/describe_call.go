@@ -88,6 +88,14 @@ func (w *writer) nameFunction(attributes pcommon.Map, p *probe.Probe, i *causali
 	}
 }
 
+// launched returns the handle of the function that a call launches, or 0.
+func launched(call *event.Call) uint64 {
+	if p := probe.Get(call.Probe); p != nil && int(p.FunctionSlot) < probe.MaxSlots {
+		return call.Args[p.FunctionSlot]
+	}
+	return 0
+}
+
 func describeResult(span ptrace.Span, p *probe.Probe, call *event.Call) {
 	if call.Notable&event.NotableAbandoned != 0 {
 		span.Attributes().PutBool(attrAbandoned, true)

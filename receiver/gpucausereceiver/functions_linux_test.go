@@ -1,0 +1,74 @@
+package gpucausereceiver
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/gpucause/gpucause/receiver/gpucausereceiver/internal/metadata"
+)
+
+// A program that launched before it was traced has its functions named all the
+// same, on spans by its symbols, and in the metrics where that is wanted.
+func TestFunctionsOfAProgramAttachedLate(t *testing.T) {
+	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
+		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
+	}
+	ready, begin := filepath.Join(t.TempDir(), "ready"), filepath.Join(t.TempDir(), "begin")
+	workload := exec.CommandContext(t.Context(), workloadProgram, "-", "--ready="+ready, "--begin="+begin)
+	workload.Stdin = strings.NewReader(`
+cudaLaunchKernel func=gemm
+ready $ready
+wait-file $begin
+sleep 300ms
+inside cuLaunchKernel { sleep 20ms }
+cudaLaunchKernel func=gemm
+repeat 10 { cudaLaunchKernel func=gemm; cudaLaunchKernel func=rmsnorm }
+cudaStreamSynchronize
+sleep 300ms
+`)
+	require.NoError(t, workload.Start())
+	require.Eventually(t, func() bool { return exists(ready) }, 30*time.Second, time.Millisecond)
+
+	var traces consumertest.TracesSink
+	var metrics consumertest.MetricsSink
+	config := testConfig()
+	config.Stalls.Mode, config.Calls.ByFunction = StallModeAll, true
+	f, settings := NewFactory(), receivertest.NewNopSettings(metadata.Type)
+	forTraces, err := f.CreateTraces(t.Context(), settings, config, &traces)
+	require.NoError(t, err)
+	forMetrics, err := f.CreateMetrics(t.Context(), settings, config, &metrics)
+	require.NoError(t, err)
+	require.NoError(t, forTraces.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, forMetrics.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, os.WriteFile(begin, nil, 0o600))
+	require.NoError(t, workload.Wait())
+	require.NoError(t, forTraces.Shutdown(t.Context()))
+	require.NoError(t, forMetrics.Shutdown(t.Context()))
+
+	s := storyOf(t, &traces, int64(workload.Process.Pid))
+	assert.Equal(t, "gemm_kernel<__half, 128, 128>", attr(s.launch(), "cuda.function.name"))
+	assert.Equal(t, map[string]uint64{"gemm_kernel<__half, 128, 128>": 11, "vllm::rms_norm_kernel<c10::Half>": 10},
+		launchesByFunction(&metrics, int64(workload.Process.Pid)))
+}
+
+// launchesByFunction returns how often a process called cudaLaunchKernel, by launched function.
+func launchesByFunction(sink *consumertest.MetricsSink, pid int64) map[string]uint64 {
+	launches := map[string]uint64{}
+	for _, point := range callPoints(sink) {
+		if point.pid == pid && text(point.Attributes(), "cuda.call.name") == "cudaLaunchKernel" {
+			name := text(point.Attributes(), "cuda.function.name")
+			launches[name] = max(launches[name], point.Count())
+		}
+	}
+	return launches
+}

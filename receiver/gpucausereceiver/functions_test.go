@@ -1,0 +1,106 @@
+package gpucausereceiver
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gpucause/gpucause/internal/event"
+)
+
+const gemm = "_Z11gemm_kernelI6__halfLi128ELi128EEvPKT_S3_PS1_iii"
+
+func named(handle uint64, name string) *event.FunctionName {
+	record := &event.FunctionName{Thread: engineTask.Thread, Handle: handle}
+	record.SetName([]byte(name))
+	return record
+}
+
+func launchOf(t *testing.T, symbol string, handle uint64) *event.Call {
+	call := &event.Call{Task: engineTask, Probe: probeOf(t, symbol)}
+	call.Args[0] = handle
+	return call
+}
+
+func TestFunctionsAreNamedReadably(t *testing.T) {
+	f := newFunctions(newStubs(nil))
+	f.add(named(1, gemm))
+	f.add(named(2, "triton_poi_fused_add_0"))
+	f.add(named(3, "_Znonsense"))
+	f.add(&event.FunctionName{Thread: engineTask.Thread, Handle: 4, SameAs: 1})
+	f.add(named(5, strings.Repeat("x", 2000)))
+	assert.Equal(t, "gemm_kernel<__half, 128, 128>", f.name(engineProcess, 1))
+	assert.Equal(t, "triton_poi_fused_add_0", f.name(engineProcess, 2))
+	assert.Equal(t, "_Znonsense", f.name(engineProcess, 3))
+	assert.Equal(t, f.name(engineProcess, 1), f.name(engineProcess, 4), "another handle of the same function")
+	assert.Equal(t, strings.Repeat("x", maxFunctionName)+"…", f.name(engineProcess, 5))
+	assert.Empty(t, f.name(engineProcess, 6))
+	assert.Empty(t, f.name(event.ProcessID{PID: 9}, 1))
+	f.forget(engineProcess.PID)
+	assert.Empty(t, f.name(engineProcess, 1))
+}
+
+func TestNamesOfOneProcessAreBounded(t *testing.T) {
+	f := newFunctions(newStubs(nil))
+	for handle := range uint64(maxFunctionsPerProcess + 10) {
+		f.add(named(handle, fmt.Sprint("f", handle)))
+	}
+	assert.Len(t, f.names[engineProcess.PID], maxFunctionsPerProcess)
+	f.add(named(1, "again"))
+	assert.Equal(t, "again", f.name(engineProcess, 1), "a handle may be used again")
+}
+
+// A process that was there before us is asked for the symbols of its host
+// functions, each once, and only of launches of the runtime.
+func TestUnnamedHostFunctionsAreLookedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []uint64
+		s := newStubs(func(pid event.PID, address uint64) (string, error) {
+			asked = append(asked, address)
+			if address == 0x20 {
+				return "", errors.New("stripped")
+			}
+			return gemm, nil
+		})
+		go s.run(t.Context())
+		f := newFunctions(s)
+		f.add(named(0x30, "known"))
+		f.add(&event.FunctionName{Thread: engineTask.Thread, Handle: 0x40, SameAs: 0x50})
+		for range 3 {
+			for _, handle := range []uint64{0x10, 0x20, 0x30, 0x40} {
+				f.look(launchOf(t, "cudaLaunchKernel", handle))
+			}
+			f.look(launchOf(t, "cuLaunchKernel", 0x60))
+			f.look(launchOf(t, "cudaMalloc", 0x70))
+			synctest.Wait()
+			f.collect()
+		}
+		assert.Equal(t, []uint64{0x10, 0x20, 0x50}, asked)
+		assert.Equal(t, "gemm_kernel<__half, 128, 128>", f.name(engineProcess, 0x10))
+		assert.Empty(t, f.name(engineProcess, 0x20))
+		assert.Equal(t, "gemm_kernel<__half, 128, 128>", f.name(engineProcess, 0x40))
+	})
+}
+
+// Where too many questions wait, one is asked again later; an answer for a
+// process that is gone is dropped.
+func TestQuestionsAreBounded(t *testing.T) {
+	s := newStubs(func(event.PID, uint64) (string, error) { return gemm, nil })
+	f := newFunctions(s)
+	for handle := range uint64(maxStubs + 1) {
+		f.look(launchOf(t, "cudaLaunchKernel", 1+handle))
+	}
+	assert.Len(t, f.names[engineProcess.PID], maxStubs)
+	go s.run(t.Context())
+	require.Eventually(t, func() bool { return len(s.found) == maxStubs }, time.Second, time.Millisecond)
+	f.look(launchOf(t, "cudaLaunchKernel", 1+maxStubs))
+	f.forget(engineProcess.PID)
+	f.collect()
+	assert.Empty(t, f.names)
+}
