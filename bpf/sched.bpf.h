@@ -177,11 +177,16 @@ static __always_inline void switch_out(void *ctx, struct task_struct *prev, stru
 	t->out_ns = now;
 }
 
-/* Charges an interval to every open call that began before it; tells the threshold for a record. */
-static __always_inline u64 charge_calls(struct task_struct *task, u64 out_ns, u64 blocked_ns, u64 runnable_ns)
+/*
+ * Charges an interval to every open call that began before it; tells the
+ * threshold for a record. A call whose job is to wait is not interrupted by
+ * waiting, but by the lack of a CPU.
+ */
+static __always_inline u64 charge_calls(const struct thread *t, struct task_struct *task, u64 blocked_ns, u64 runnable_ns)
 {
 	struct caller *caller = bpf_task_storage_get(&callers, task, NULL, 0);
 	u64 threshold = slow_off_cpu_ns;
+	u32 depth;
 
 	if (!caller)
 		return threshold;
@@ -191,7 +196,7 @@ static __always_inline u64 charge_calls(struct task_struct *task, u64 out_ns, u6
 
 		if (i >= caller->depth)
 			break;
-		if (f->start_ns > out_ns)
+		if (f->start_ns > t->out_ns)
 			continue;
 		f->blocked_ns += blocked_ns;
 		f->runnable_ns += runnable_ns;
@@ -199,6 +204,15 @@ static __always_inline u64 charge_calls(struct task_struct *task, u64 out_ns, u6
 		own = probe_rows[f->probe & (MAX_PROBES - 1)].blocking ? slow_sync_ns : interruption_ns;
 		if (i == 0 || own > threshold)
 			threshold = own;
+	}
+	depth = caller->depth;
+	if (depth && runnable_ns >= slow_off_cpu_ns && t->reason != reason_yield) {
+		struct frame *f = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
+
+		if (f->blocking && f->start_ns <= t->out_ns) {
+			f->notable |= notable_interrupted;
+			return 0;
+		}
 	}
 	return threshold;
 }
@@ -274,7 +288,9 @@ static __always_inline void switch_in(struct task_struct *prev, struct task_stru
 	wake_ns = t->state ? t->wake_ns : t->out_ns;
 	if (wake_ns < t->out_ns || wake_ns > now)
 		wake_ns = now; /* no wakeup seen: blocked for all we know */
-	threshold = t->is_caller ? charge_calls(next, t->out_ns, wake_ns - t->out_ns, now - wake_ns) : slow_off_cpu_ns;
+	threshold = slow_off_cpu_ns;
+	if (t->is_caller)
+		threshold = charge_calls(t, next, wake_ns - t->out_ns, now - wake_ns);
 	count_interval(t, wake_ns - t->out_ns, now - wake_ns);
 	if (now - t->out_ns >= threshold)
 		emit_off_cpu(t, prev, next, wake_ns, now);

@@ -112,3 +112,31 @@ func makeThrottledGroup(t *testing.T) string {
 	t.Skip("no CPU controller of control groups is mounted")
 	return ""
 }
+
+// A synchronisation that is short of a CPU when the GPU is done is told, with
+// who had the CPU, however short it is; one that only waits is not.
+func TestSyncWithoutACPU(t *testing.T) {
+	settings := DefaultSettings()
+	settings.SlowSync = time.Second
+	r := startRecorder(t, settings)
+	r.run(`
+pin 0
+cudaLaunchKernel func=gemm
+cudaStreamSynchronize
+repeat 5 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
+process hog daemon { pin 0; fifo 10; repeat 100 { sleep 5ms; burn 10ms } }
+sleep 20ms
+repeat 10 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
+`)
+	interrupted := 0
+	for _, c := range r.callsOf("cuStreamSynchronize") {
+		assert.NotZero(t, c.Notable&event.NotableInterrupted)
+		inside := slices.DeleteFunc(slices.Clone(r.offCPU), func(o event.OffCPU) bool { return o.Task != c.Task || o.Call != c.ID })
+		for _, o := range inside {
+			if o.Preemptor.Comm.String() == "hog" && o.End.Sub(o.Wake) > time.Millisecond {
+				interrupted++
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, interrupted, 3)
+}

@@ -38,7 +38,7 @@ type Notable uint16
 // Reasons for which a call is notable.
 const (
 	NotableSlow        Notable = 1 << iota // longer than its class's threshold
-	NotableInterrupted                     // at least one off-CPU interval inside (not for syncs)
+	NotableInterrupted                     // off-CPU inside; of syncs, without a CPU
 	NotableFailed                          // returned an error
 	NotableFirstLaunch                     // first launch of this function in this process
 	NotableSampled                         // one in N

@@ -82,7 +82,7 @@ func (t *Timeline) take(h *heldBack, start, end ktime.Time) (trees []*Tree, offC
 
 	before, after = partition(h.offCPU, offCPUEnd, start, end)
 	offCPU = slices.Clone(h.offCPU[before:after])
-	h.offCPU = shift(h.offCPU, after)
+	t.shiftOffCPU(h, after)
 
 	slices.SortStableFunc(trees, func(a, b *Tree) int { return cmp.Compare(a.Root.Call.Start, b.Root.Call.Start) })
 	slices.SortStableFunc(offCPU, func(a, b *event.OffCPU) int { return cmp.Compare(a.Start, b.Start) })
@@ -136,12 +136,24 @@ func (t *Timeline) dropTree(h *heldBack) {
 
 func (t *Timeline) holdOffCPU(th *thread, o *event.OffCPU) {
 	h := &th.cycles
-	if len(h.offCPU) >= t.settings.MaxCycleOffCPU {
-		h.dropped = max(h.dropped, h.offCPU[0].End)
-		h.offCPU = shift(h.offCPU, 1)
+	full := len(h.offCPU) >= t.settings.MaxCycleOffCPU || t.heldWaits >= t.settings.MaxHeldOffCPU
+	if full {
 		t.stats.OffCPUDropped++
 	}
+	if full && len(h.offCPU) > 0 {
+		h.dropped = max(h.dropped, h.offCPU[0].End)
+		t.shiftOffCPU(h, 1)
+	} else if full {
+		h.dropped = max(h.dropped, o.End)
+		return
+	}
 	h.offCPU = append(h.offCPU, o)
+	t.heldWaits++
+}
+
+func (t *Timeline) shiftOffCPU(h *heldBack, n int) {
+	h.offCPU = shift(h.offCPU, n)
+	t.heldWaits -= n
 }
 
 // discardHeld gives up on what ended until cutoff: no cycle with it comes any more.
@@ -158,5 +170,5 @@ func (t *Timeline) discardHeld(h *heldBack, cutoff ktime.Time) {
 	if offCPU > 0 {
 		h.dropped = max(h.dropped, h.offCPU[offCPU-1].End)
 	}
-	h.offCPU = shift(h.offCPU, offCPU)
+	t.shiftOffCPU(h, offCPU)
 }

@@ -135,6 +135,20 @@ func TestCyclesAreBounded(t *testing.T) {
 	}
 }
 
+func TestIntervalsOfAllThreadsAreBounded(t *testing.T) {
+	tl := New(Settings{MaxHeldOffCPU: 5})
+	other := event.Thread{PID: 100, TID: 109}
+	add(tl, cycle(engine, 1, 1*ms, 10*ms), cycle(other, 1, 1*ms, 10*ms))
+	for n := range ktime.Time(4) {
+		add(tl, offCPU(engine, 0, (10+n)*ms, (10+n)*ms+1), offCPU(other, 0, (10+n)*ms, (10+n)*ms+1))
+	}
+	add(tl, cycle(engine, 2, 10*ms, 30*ms), cycle(other, 2, 10*ms, 30*ms))
+	s := settle(tl, 1000*ms)
+	if n := len(s.cycles[2].OffCPU) + len(s.cycles[3].OffCPU); n != 5 || tl.Stats().OffCPUDropped != 3 || tl.heldWaits != 0 {
+		t.Errorf("%d intervals in cycles, %d still held, stats %+v", n, tl.heldWaits, tl.Stats())
+	}
+}
+
 func TestAThreadsLastCycle(t *testing.T) {
 	for name, records := range map[string][]*event.Record{
 		"before its exit": {cycle(engine, 2, 10*ms, 30*ms), change(event.ThreadExited, engine, 31*ms, 0)},

@@ -19,6 +19,7 @@ type Settings struct {
 	MaxPending         int // trees and cycles held back until they settle, and as many trees that wait for their cycle; default 16384
 	MaxCycleTrees      int // trees of a thread that wait for their cycle, hence per cycle: the latest; default 4096
 	MaxCycleOffCPU     int // intervals of a thread outside of calls that wait for their cycle: the latest; default 1024
+	MaxHeldOffCPU      int // of them in all threads; default 65536, about 25 MB
 	MaxParts           int // records per thread that wait for their enclosing call, hence per tree; default 256
 	IntervalsPerThread int // kept for look-ups; default 256
 	MaxIntervals       int // kept for look-ups, all threads together; default 131072, about 40 MB
@@ -32,6 +33,7 @@ func (s Settings) withDefaults() Settings {
 	setDefault(&s.MaxPending, 16384)
 	setDefault(&s.MaxCycleTrees, 4096)
 	setDefault(&s.MaxCycleOffCPU, 1024)
+	setDefault(&s.MaxHeldOffCPU, 65536)
 	setDefault(&s.MaxParts, 256)
 	setDefault(&s.IntervalsPerThread, 256)
 	setDefault(&s.MaxIntervals, 131072)

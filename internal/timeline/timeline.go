@@ -18,6 +18,7 @@ type Timeline struct {
 	intervals int // in all histories
 	pending   pendingQueue
 	held      int        // trees that wait for the record of their cycle, in all threads
+	heldWaits int        // intervals outside of calls that do
 	settled   ktime.Time // everything that ended until then has been emitted
 	swept     ktime.Time // when state was last reclaimed
 	stats     Stats
