@@ -124,9 +124,9 @@ pin 0
 cudaLaunchKernel func=gemm
 cudaStreamSynchronize
 repeat 5 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
-process hog daemon { pin 0; fifo 10; repeat 100 { sleep 5ms; burn 10ms } }
+process hog daemon { pin 0; fifo 10; repeat 1000 { sleep 5ms; burn 10ms } }
 sleep 20ms
-repeat 10 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
+repeat 50 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
 `)
 	interrupted := 0
 	for _, c := range r.callsOf("cuStreamSynchronize") {
