@@ -17,7 +17,7 @@ static __noinline int enter_process(void)
 	fresh.stats = 0;
 	fresh.followed = 0;
 	fresh.image = (u32)(bpf_ktime_get_ns() >> 10);
-	fresh.reserved = 0;
+	fresh.nccl = 0;
 	return bpf_map_update_elem(&processes, &tgid, &fresh, BPF_NOEXIST);
 }
 

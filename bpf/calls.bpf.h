@@ -3,7 +3,7 @@
 #ifndef GPUCAUSE_CALLS_BPF_H
 #define GPUCAUSE_CALLS_BPF_H
 
-#include "functions.bpf.h"
+#include "edges.bpf.h"
 
 #define COOKIE_ENTRY_ONLY (1ULL << 16)
 
@@ -23,34 +23,38 @@ static __always_inline int enter_ledger(struct caller *caller, struct frame *f)
 	return 0;
 }
 
-/* The call is closed: the ledger moves, and the cycle may end. outcome is OUTCOME. */
-static __always_inline int leave_ledger(struct caller *caller, struct frame *f, u64 now, u64 outcome)
+/* The call is closed: the ledger moves, and the cycle may end. */
+static __noinline int leave_ledger(struct caller *caller, struct frame *f)
 {
 	const volatile struct probe_row *row;
 	struct thread_stats *stats;
-	u32 notable = outcome >> 32;
-	u32 depth;
+	u32 notable, depth;
+	u64 now;
 
 	if (!caller || !f)
 		return 0;
 	stats = own_stats(caller->stats);
 	if (!stats)
 		return 0;
+	now = f->end_ns;
+	notable = f->notable;
 	ledger_call(&stats->ledger, ledger_on_cpu(caller), now);
 	if (!caller->cycle_start_ns)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	if (row->ledger_state == ledger_launch && !within(f->classes, row->class_id)) {
 		caller->cycle_launches++;
+		caller->launches_since_sync++;
 		if (notable & notable_first_launch)
 			caller->cycle_first_launches++;
 	}
 	depth = caller->depth;
 	if ((notable & notable_failed) && !depth)
 		caller->cycle_failed++;
-	if (row->blocking && (!depth || !caller->frames[(depth - 1) & (MAX_DEPTH - 1)].blocking))
+	if (row->blocking && (!depth || !caller->frames[(depth - 1) & (MAX_DEPTH - 1)].blocking)) {
+		caller->launches_since_sync = 0;
 		end_cycle(caller, CYCLE_ENDS(f->probe, cycle_end_sync));
-	else if (now - caller->cycle_start_ns > max_cycle_ns && now > caller->cycle_start_ns)
+	} else if (now - caller->cycle_start_ns > max_cycle_ns && now > caller->cycle_start_ns)
 		end_cycle(caller, CYCLE_ENDS(0, cycle_end_too_long));
 	return 0;
 }
@@ -63,6 +67,38 @@ static __noinline int count_entry(u32 slot)
 	if (s)
 		add64(&s->entries, 1, slot < SHARED_SERIES);
 	return 0;
+}
+
+/* A call inside another one. */
+static __noinline int nest(struct frame *f, const struct frame *parent)
+{
+	const volatile struct probe_row *of;
+
+	if (!f || !parent)
+		return 0;
+	of = &probe_rows[parent->probe & (MAX_PROBES - 1)];
+	f->layers = parent->layers | (1 << (of->layer & 7));
+	f->classes = parent->classes | (1 << (of->class_id & 7));
+	f->blocking |= parent->blocking;
+	f->collective = parent->collective;
+	if (f->collective && f->state == ledger_sync_spin)
+		f->state = ledger_collective_wait;
+	return 0;
+}
+
+/* What a call does before it does anything else. */
+static __noinline int apply_entry_effects(struct caller *caller, struct frame *f, u64 stack_args)
+{
+	const volatile struct probe_row *row;
+
+	if (!caller || !f)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	if (row->slots > REGISTER_SLOTS || row->deref_words)
+		read_memory_args(f, stack_args);
+	if (row->frees_slot < MAX_SLOTS && !within(f->classes, row->class_id))
+		forget_pointer(caller, slot_value(f, row->frees_slot));
+	return about_collectives(row) ? enter_collectives(caller, f, stack_args) : 0;
 }
 
 static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
@@ -93,15 +129,10 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 	f->layers = 0;
 	f->classes = 0;
 	f->blocking = row->blocking;
+	f->collective = 0;
 	f->state = row->ledger_state;
-	if (depth) {
-		const struct frame *parent = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
-		const volatile struct probe_row *of = &probe_rows[parent->probe & (MAX_PROBES - 1)];
-
-		f->layers = parent->layers | (1 << (of->layer & 7));
-		f->classes = parent->classes | (1 << (of->class_id & 7));
-		f->blocking |= parent->blocking;
-	}
+	if (depth)
+		nest(f, &caller->frames[(depth - 1) & (MAX_DEPTH - 1)]);
 	f->sp = sp;
 	f->id = ++caller->last_id;
 	f->blocked_ns = 0;
@@ -110,10 +141,8 @@ static __always_inline int on_entry(struct pt_regs *ctx, u64 cookie)
 	f->notable = 0;
 	f->probe = probe;
 	STORE_REGISTER_SLOTS(f->args, ctx);
-	if (row->slots > REGISTER_SLOTS || row->deref_words)
-		read_memory_args(f, STACK_ARGS(ctx));
-	if (row->frees_slot < MAX_SLOTS && !within(f->classes, row->class_id))
-		forget_pointer(caller, slot_value(f, row->frees_slot));
+	if (row->entry_effects)
+		apply_entry_effects(caller, f, STACK_ARGS(ctx));
 	caller->overflow = 0;
 	/* Switches from here on are charged to the call, and lie inside it. */
 	f->start_ns = ~0ULL;
@@ -135,7 +164,7 @@ static __always_inline void count_bytes(struct caller *caller, struct call_serie
 	caller->cycle_copied_bytes += size;
 }
 
-static __noinline int count_call(struct caller *caller, struct frame *f, u64 duration_ns)
+static __noinline int count_call(struct caller *caller, struct frame *f)
 {
 	const volatile struct probe_row *row;
 	struct call_series *s;
@@ -153,7 +182,7 @@ static __noinline int count_call(struct caller *caller, struct frame *f, u64 dur
 	if (!s)
 		return 0;
 	shared = slot < SHARED_SERIES;
-	observe(&s->durations, duration_ns, shared);
+	observe(&s->durations, f->end_ns - f->start_ns, shared);
 	if (f->switches) {
 		add64(&s->interrupted, 1, shared);
 		add64(&s->blocked_ns, f->blocked_ns, shared);
@@ -165,7 +194,7 @@ static __noinline int count_call(struct caller *caller, struct frame *f, u64 dur
 }
 
 /* Why the call that returned is to be told; a set of enum notable. */
-static __always_inline u32 why_notable(struct caller *caller, struct frame *f, u64 duration_ns, s32 result)
+static __always_inline u32 why_notable(struct caller *caller, struct frame *f)
 {
 	const volatile struct probe_row *row;
 	u32 notable;
@@ -174,11 +203,11 @@ static __always_inline u32 why_notable(struct caller *caller, struct frame *f, u
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	notable = f->notable;
-	if (duration_ns >= (row->blocking ? slow_sync_ns : slow_call_ns))
+	if (f->end_ns - f->start_ns >= (row->blocking ? slow_sync_ns : slow_call_ns))
 		notable |= notable_slow;
 	if (!row->blocking && f->switches && f->blocked_ns + f->runnable_ns >= interruption_ns)
 		notable |= notable_interrupted;
-	if (result && result != row->benign)
+	if (f->result && f->result != row->benign)
 		notable |= notable_failed;
 	if (row->function_slot < MAX_SLOTS && is_first_launch(caller, slot_value(f, row->function_slot)))
 		notable |= notable_first_launch;
@@ -215,16 +244,16 @@ static __always_inline u32 close_frame(struct caller *caller, u32 probe, u64 sp)
 }
 
 /* What a call that returned has done besides taking time. */
-static __noinline int apply_effects(struct caller *caller, struct frame *f, u64 outcome)
+static __noinline int apply_effects(struct caller *caller, struct frame *f)
 {
 	const volatile struct probe_row *row;
 
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
-	if (outcome >> 32 & notable_failed) {
+	if (f->notable & notable_failed) {
 		if (!within(f->layers, row->layer))
-			count_error(caller, f->probe, (s32)outcome);
+			count_error(caller, f->probe, f->result);
 		return 0;
 	}
 	if (row->allocates_slot < MAX_SLOTS && !within(f->classes, row->class_id))
@@ -234,34 +263,41 @@ static __noinline int apply_effects(struct caller *caller, struct frame *f, u64 
 	return 0;
 }
 
+/* Tells a call, and the one around it that it contains a notable one. */
+static __noinline int tell_call(struct caller *caller, struct frame *f, u32 depth)
+{
+	struct frame *around;
+
+	if (!caller || !f)
+		return 0;
+	if (depth < 2)
+		return emit_call(caller, f, 0);
+	around = &caller->frames[(depth - 2) & (MAX_DEPTH - 1)];
+	around->notable |= notable_child;
+	return emit_call(caller, f, around->id);
+}
+
 /* Counts the call that returned, and tells it if it is notable. */
 static __noinline int finish_call(struct caller *caller, u32 depth, u64 now, s32 result)
 {
 	const volatile struct probe_row *row;
 	struct frame *f;
-	u64 outcome, parent = 0;
-	u32 notable;
 
 	if (!caller)
 		return 0;
 	f = &caller->frames[(depth - 1) & (MAX_DEPTH - 1)];
+	f->end_ns = now;
+	f->result = result;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	if (!within(f->layers, row->layer))
-		count_call(caller, f, now - f->start_ns);
-	notable = why_notable(caller, f, now - f->start_ns, result);
-	outcome = OUTCOME(notable, result);
-	if (notable & notable_failed || row->allocates_slot < MAX_SLOTS || names_function(row))
-		apply_effects(caller, f, outcome);
-	if (notable) {
-		if (depth > 1) {
-			struct frame *around = &caller->frames[(depth - 2) & (MAX_DEPTH - 1)];
-
-			around->notable |= notable_child;
-			parent = around->id;
-		}
-		emit_call(caller, f, parent, now, outcome);
-	}
-	return leave_ledger(caller, f, now, outcome);
+		count_call(caller, f);
+	f->notable = why_notable(caller, f);
+	if (f->notable & notable_failed || row->allocates_slot < MAX_SLOTS || names_function(row))
+		apply_effects(caller, f);
+	if (f->notable)
+		tell_call(caller, f, depth);
+	leave_ledger(caller, f);
+	return about_collectives(row) ? leave_collectives(caller, f) : 0;
 }
 
 static __always_inline int on_return(struct pt_regs *ctx, u64 cookie)

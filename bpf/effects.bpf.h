@@ -33,11 +33,8 @@ static __always_inline bool within(u8 set, u8 member)
 	return set & (1 << (member & 7));
 }
 
-/* How a call ended, in one argument: a subprogram takes five. */
-#define OUTCOME(notable, result) ((u64)(notable) << 32 | (u32)(result))
-
 /* Out of line, as everything that is rare: it keeps the callers' stacks small. */
-static __noinline int emit_call(struct caller *caller, struct frame *f, u64 parent, u64 end_ns, u64 outcome)
+static __noinline int emit_call(struct caller *caller, struct frame *f, u64 parent)
 {
 	struct call_record *r;
 
@@ -48,11 +45,11 @@ static __noinline int emit_call(struct caller *caller, struct frame *f, u64 pare
 		return 0;
 	r->kind = record_call;
 	r->probe = f->probe;
-	r->notable = outcome >> 32;
+	r->notable = f->notable;
 	r->id = f->id;
 	r->parent = parent;
 	r->start_ns = f->start_ns;
-	r->end_ns = end_ns;
+	r->end_ns = f->end_ns;
 	r->blocked_ns = f->blocked_ns;
 	r->runnable_ns = f->runnable_ns;
 	__builtin_memcpy(r->args, f->args, sizeof(r->args));
@@ -60,7 +57,7 @@ static __noinline int emit_call(struct caller *caller, struct frame *f, u64 pare
 	r->task.tgid = caller->task.tgid;
 	r->task.tid = caller->task.tid;
 	bpf_get_current_comm(r->task.comm, sizeof(r->task.comm));
-	r->result = (s32)outcome;
+	r->result = f->result;
 	r->switches = f->switches;
 	submit(r);
 	return 0;
@@ -94,7 +91,10 @@ static __noinline int abandon_all(struct caller *caller)
 	if (!caller || !caller->depth)
 		return 0;
 	outermost = &caller->frames[0];
-	emit_call(caller, outermost, 0, bpf_ktime_get_ns(), OUTCOME(outermost->notable | notable_abandoned, 0));
+	outermost->end_ns = bpf_ktime_get_ns();
+	outermost->result = 0;
+	outermost->notable |= notable_abandoned;
+	emit_call(caller, outermost, 0);
 	return abandon(caller, ~0ULL);
 }
 

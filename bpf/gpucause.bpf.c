@@ -33,12 +33,17 @@ const struct {
 	enum slot_state slot_state;
 	enum ledger_state ledger_state;
 	enum cycle_end cycle_end;
+	enum nccl_role nccl_role;
+	enum edge edge;
 	struct cycle_record cycle;
 	struct call_record call;
 	struct off_cpu_record off_cpu;
 	struct process_record process;
 	struct function_name_record function_name;
 	struct function_slot_key function_slot_key;
+	struct communicator_record communicator;
+	struct collective_record collective;
+	struct completion_record completion;
 	struct task_entry task_entry;
 	struct mapping_entry mapping_entry;
 } *shared_types __attribute__((unused));

@@ -57,9 +57,11 @@ type GpucauseCaller struct {
 		Sp         uint64
 		Id         uint64
 		StartNs    uint64
+		EndNs      uint64
 		BlockedNs  uint64
 		RunnableNs uint64
 		Args       [12]uint64
+		Result     int32
 		Switches   uint32
 		Probe      uint16
 		Notable    uint16
@@ -67,7 +69,8 @@ type GpucauseCaller struct {
 		Classes    uint8
 		State      uint8
 		Blocking   uint8
-		Reserved   [4]uint8
+		Collective uint8
+		Reserved   [7]uint8
 	}
 	Task                GpucauseTaskRef
 	StartBoottimeNs     uint64
@@ -82,32 +85,101 @@ type GpucauseCaller struct {
 	CycleCopiedBytes    uint64
 	CycleStartNs        uint64
 	CycleId             uint64
-	CycleLedgerNs       [17]uint64
+	CycleLedgerNs       [18]uint64
 	Series              [256]uint16
 	FunctionSeries      uint32
 	FunctionSeriesCount uint32
 	Image               uint32
+	LaunchesSinceSync   uint32
+	Nccl                uint32
+	GroupDepth          uint32
+	GroupOperations     uint32
 	_                   [4]byte
+	Group               uint64
+	PendingHandle       uint64
+	PendingNs           uint64
+	Identity            [128]uint8
+}
+
+type GpucauseCollectiveRecord struct {
+	_            structs.HostLayout
+	Kind         uint32
+	Probe        uint16
+	Reserved     uint16
+	StartNs      uint64
+	EndNs        uint64
+	Group        uint64
+	Sequence     uint64
+	Serial       uint32
+	Operation    uint32
+	Args         [12]uint64
+	CycleStartNs uint64
+	LedgerNs     [18]uint64
+	Task         GpucauseTaskRef
+	Result       int32
+	Launches     uint32
+}
+
+type GpucauseCommunicator struct {
+	_           structs.HostLayout
+	Serial      uint32
+	Operations  uint32
+	Completed   uint32
+	Derived     uint32
+	Collectives uint64
+}
+
+type GpucauseCommunicatorRecord struct {
+	_               structs.HostLayout
+	Kind            uint32
+	Probe           uint16
+	Reserved        uint16
+	AtNs            uint64
+	Handle          uint64
+	Args            [12]uint64
+	Value           uint64
+	StartBoottimeNs uint64
+	Serial          uint32
+	Parent          uint32
+	Identity        [128]uint8
+	Task            GpucauseTaskRef
+}
+
+type GpucauseCompletionRecord struct {
+	_         structs.HostLayout
+	Kind      uint32
+	Probe     uint16
+	Reserved  uint16
+	Call      uint64
+	StartNs   uint64
+	EndNs     uint64
+	PendingNs uint64
+	Serial    [4]uint32
+	Operation [4]uint32
+	Task      GpucauseTaskRef
 }
 
 type GpucauseCounter uint32
 
 const (
-	GpucauseCounterCounterDrop            GpucauseCounter = 0
-	GpucauseCounterCounterUnmatchedReturn GpucauseCounter = 6
-	GpucauseCounterCounterAbandonedCall   GpucauseCounter = 7
-	GpucauseCounterCounterStackOverflow   GpucauseCounter = 8
-	GpucauseCounterCounterUserFault       GpucauseCounter = 9
-	GpucauseCounterCounterFullThreads     GpucauseCounter = 10
-	GpucauseCounterCounterFullCallers     GpucauseCounter = 11
-	GpucauseCounterCounterFullProcesses   GpucauseCounter = 12
-	GpucauseCounterCounterFullSeries      GpucauseCounter = 13
-	GpucauseCounterCounterFullThreadStats GpucauseCounter = 14
-	GpucauseCounterCounterFullFunctions   GpucauseCounter = 15
-	GpucauseCounterCounterFullPointers    GpucauseCounter = 16
-	GpucauseCounterCounterFullErrors      GpucauseCounter = 17
-	GpucauseCounterCounterFullRegistered  GpucauseCounter = 18
-	GpucauseCounterCountersSize           GpucauseCounter = 19
+	GpucauseCounterCounterDrop              GpucauseCounter = 0
+	GpucauseCounterCounterUnmatchedReturn   GpucauseCounter = 9
+	GpucauseCounterCounterAbandonedCall     GpucauseCounter = 10
+	GpucauseCounterCounterStackOverflow     GpucauseCounter = 11
+	GpucauseCounterCounterUserFault         GpucauseCounter = 12
+	GpucauseCounterCounterFullThreads       GpucauseCounter = 13
+	GpucauseCounterCounterFullCallers       GpucauseCounter = 14
+	GpucauseCounterCounterFullProcesses     GpucauseCounter = 15
+	GpucauseCounterCounterFullSeries        GpucauseCounter = 16
+	GpucauseCounterCounterFullThreadStats   GpucauseCounter = 17
+	GpucauseCounterCounterFullFunctions     GpucauseCounter = 18
+	GpucauseCounterCounterFullPointers      GpucauseCounter = 19
+	GpucauseCounterCounterFullErrors        GpucauseCounter = 20
+	GpucauseCounterCounterFullRegistered    GpucauseCounter = 21
+	GpucauseCounterCounterFullCommunicators GpucauseCounter = 22
+	GpucauseCounterCounterFullDependencies  GpucauseCounter = 23
+	GpucauseCounterCounterDependenciesLost  GpucauseCounter = 24
+	GpucauseCounterCountersSize             GpucauseCounter = 25
 )
 
 type GpucauseCycleEnd uint32
@@ -127,7 +199,7 @@ type GpucauseCycleRecord struct {
 	Id            uint64
 	StartNs       uint64
 	EndNs         uint64
-	LedgerNs      [17]uint64
+	LedgerNs      [18]uint64
 	CopiedBytes   uint64
 	Task          GpucauseTaskRef
 	Launches      uint32
@@ -135,6 +207,29 @@ type GpucauseCycleRecord struct {
 	Failed        uint32
 	Reserved      uint32
 }
+
+type GpucauseDependencies struct {
+	_  structs.HostLayout
+	On [4]struct {
+		_         structs.HostLayout
+		Comm      uint64
+		Serial    uint32
+		Operation uint32
+	}
+}
+
+type GpucauseEdge uint32
+
+const (
+	GpucauseEdgeEdgeNone          GpucauseEdge = 0
+	GpucauseEdgeEdgeRecordsEvent  GpucauseEdge = 1
+	GpucauseEdgeEdgeAwaitsEvent   GpucauseEdge = 2
+	GpucauseEdgeEdgeSyncsStream   GpucauseEdge = 3
+	GpucauseEdgeEdgeSyncsEvent    GpucauseEdge = 4
+	GpucauseEdgeEdgeSyncsDevice   GpucauseEdge = 5
+	GpucauseEdgeEdgeQueriesStream GpucauseEdge = 6
+	GpucauseEdgeEdgeQueriesEvent  GpucauseEdge = 7
+)
 
 type GpucauseErrorKey struct {
 	_               structs.HostLayout
@@ -170,6 +265,13 @@ type GpucauseFunctionSlotKey struct {
 	Function uint64
 }
 
+type GpucauseHandleKey struct {
+	_      structs.HostLayout
+	Tgid   uint32
+	Image  uint32
+	Handle uint64
+}
+
 type GpucauseHistogram struct {
 	_       structs.HostLayout
 	SumNs   uint64
@@ -183,30 +285,31 @@ type GpucauseLedger struct {
 	Version uint32
 	State   uint32
 	SinceNs uint64
-	TimeNs  [17]uint64
+	TimeNs  [18]uint64
 }
 
 type GpucauseLedgerState uint32
 
 const (
-	GpucauseLedgerStateLedgerRunning      GpucauseLedgerState = 0
-	GpucauseLedgerStateLedgerLaunch       GpucauseLedgerState = 1
-	GpucauseLedgerStateLedgerMemcpy       GpucauseLedgerState = 2
-	GpucauseLedgerStateLedgerMemory       GpucauseLedgerState = 3
-	GpucauseLedgerStateLedgerModuleLoad   GpucauseLedgerState = 4
-	GpucauseLedgerStateLedgerCollective   GpucauseLedgerState = 5
-	GpucauseLedgerStateLedgerOtherCall    GpucauseLedgerState = 6
-	GpucauseLedgerStateLedgerSyncSpin     GpucauseLedgerState = 7
-	GpucauseLedgerStateLedgerGpuWait      GpucauseLedgerState = 8
-	GpucauseLedgerStateLedgerLock         GpucauseLedgerState = 9
-	GpucauseLedgerStateLedgerIo           GpucauseLedgerState = 10
-	GpucauseLedgerStateLedgerInputWait    GpucauseLedgerState = 11
-	GpucauseLedgerStateLedgerSleep        GpucauseLedgerState = 12
-	GpucauseLedgerStateLedgerPageFault    GpucauseLedgerState = 13
-	GpucauseLedgerStateLedgerDriver       GpucauseLedgerState = 14
-	GpucauseLedgerStateLedgerBlockedOther GpucauseLedgerState = 15
-	GpucauseLedgerStateLedgerRunnable     GpucauseLedgerState = 16
-	GpucauseLedgerStateLedgerStates       GpucauseLedgerState = 17
+	GpucauseLedgerStateLedgerRunning        GpucauseLedgerState = 0
+	GpucauseLedgerStateLedgerLaunch         GpucauseLedgerState = 1
+	GpucauseLedgerStateLedgerMemcpy         GpucauseLedgerState = 2
+	GpucauseLedgerStateLedgerMemory         GpucauseLedgerState = 3
+	GpucauseLedgerStateLedgerModuleLoad     GpucauseLedgerState = 4
+	GpucauseLedgerStateLedgerCollective     GpucauseLedgerState = 5
+	GpucauseLedgerStateLedgerOtherCall      GpucauseLedgerState = 6
+	GpucauseLedgerStateLedgerSyncSpin       GpucauseLedgerState = 7
+	GpucauseLedgerStateLedgerGpuWait        GpucauseLedgerState = 8
+	GpucauseLedgerStateLedgerLock           GpucauseLedgerState = 9
+	GpucauseLedgerStateLedgerIo             GpucauseLedgerState = 10
+	GpucauseLedgerStateLedgerInputWait      GpucauseLedgerState = 11
+	GpucauseLedgerStateLedgerSleep          GpucauseLedgerState = 12
+	GpucauseLedgerStateLedgerPageFault      GpucauseLedgerState = 13
+	GpucauseLedgerStateLedgerDriver         GpucauseLedgerState = 14
+	GpucauseLedgerStateLedgerBlockedOther   GpucauseLedgerState = 15
+	GpucauseLedgerStateLedgerRunnable       GpucauseLedgerState = 16
+	GpucauseLedgerStateLedgerCollectiveWait GpucauseLedgerState = 17
+	GpucauseLedgerStateLedgerStates         GpucauseLedgerState = 18
 )
 
 type GpucauseMappingEntry struct {
@@ -220,6 +323,22 @@ type GpucauseMappingEntry struct {
 	Generation  uint32
 	Reserved    uint32
 }
+
+type GpucauseNcclRole uint32
+
+const (
+	GpucauseNcclRoleNcclNone       GpucauseNcclRole = 0
+	GpucauseNcclRoleNcclCollective GpucauseNcclRole = 1
+	GpucauseNcclRoleNcclSends      GpucauseNcclRole = 2
+	GpucauseNcclRoleNcclReceives   GpucauseNcclRole = 3
+	GpucauseNcclRoleNcclGroupStart GpucauseNcclRole = 4
+	GpucauseNcclRoleNcclGroupEnd   GpucauseNcclRole = 5
+	GpucauseNcclRoleNcclBegins     GpucauseNcclRole = 6
+	GpucauseNcclRoleNcclBeginsAll  GpucauseNcclRole = 7
+	GpucauseNcclRoleNcclDerives    GpucauseNcclRole = 8
+	GpucauseNcclRoleNcclEnds       GpucauseNcclRole = 9
+	GpucauseNcclRoleNcclTells      GpucauseNcclRole = 10
+)
 
 type GpucauseNotable uint32
 
@@ -285,6 +404,14 @@ type GpucauseOffCpuRecord struct {
 	Reserved     uint8
 }
 
+type GpucausePairKey struct {
+	_        structs.HostLayout
+	Tgid     uint32
+	Serial   uint32
+	Peer     uint32
+	Receives uint32
+}
+
 type GpucausePointerKey struct {
 	_       structs.HostLayout
 	Tgid    uint32
@@ -293,28 +420,40 @@ type GpucausePointerKey struct {
 }
 
 type GpucauseProbeRow struct {
-	_             structs.HostLayout
-	Known         uint8
-	Layer         uint8
-	ClassId       uint8
-	LedgerState   uint8
-	Blocking      uint8
-	Slots         uint8
-	DerefSlot     uint8
-	DerefWords    uint8
-	FunctionSlot  uint8
-	SizeSlot      uint8
-	SizeSlot2     uint8
-	KindSlot      uint8
-	Kind          uint8
-	CountsBytes   uint8
-	AllocatesSlot uint8
-	FreesSlot     uint8
-	NameOutSlot   uint8
-	NameSlot      uint8
-	SameSlot      uint8
-	RegistersSlot uint8
-	Benign        int32
+	_                 structs.HostLayout
+	Known             uint8
+	Layer             uint8
+	ClassId           uint8
+	LedgerState       uint8
+	Blocking          uint8
+	Slots             uint8
+	DerefSlot         uint8
+	DerefWords        uint8
+	FunctionSlot      uint8
+	SizeSlot          uint8
+	SizeSlot2         uint8
+	KindSlot          uint8
+	Kind              uint8
+	CountsBytes       uint8
+	AllocatesSlot     uint8
+	FreesSlot         uint8
+	NameOutSlot       uint8
+	NameSlot          uint8
+	SameSlot          uint8
+	RegistersSlot     uint8
+	NcclRole          uint8
+	CommSlot          uint8
+	NewCommSlot       uint8
+	PeerSlot          uint8
+	IdentitySlot      uint8
+	IdentityCountSlot uint8
+	Edge              uint8
+	EventSlot         uint8
+	StreamSlot        uint8
+	PerThread         uint8
+	EntryEffects      uint8
+	Reserved          uint8
+	Benign            int32
 }
 
 type GpucauseProcess struct {
@@ -324,7 +463,7 @@ type GpucauseProcess struct {
 	Stats           uint32
 	Followed        uint32
 	Image           uint32
-	Reserved        uint32
+	Nccl            uint32
 }
 
 type GpucauseProcessChange uint32
@@ -355,7 +494,10 @@ const (
 	GpucauseRecordKindRecordProcess      GpucauseRecordKind = 3
 	GpucauseRecordKindRecordFunctionName GpucauseRecordKind = 4
 	GpucauseRecordKindRecordCycle        GpucauseRecordKind = 5
-	GpucauseRecordKindRecordKinds        GpucauseRecordKind = 6
+	GpucauseRecordKindRecordCommunicator GpucauseRecordKind = 6
+	GpucauseRecordKindRecordCollective   GpucauseRecordKind = 7
+	GpucauseRecordKindRecordCompletion   GpucauseRecordKind = 8
+	GpucauseRecordKindRecordKinds        GpucauseRecordKind = 9
 )
 
 type GpucauseSlotState uint32
@@ -431,12 +573,16 @@ const (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	GpucauseMapCallers        = "callers"
+	GpucauseMapCommunicators  = "communicators"
+	GpucauseMapEdges          = "edges"
 	GpucauseMapErrors         = "errors"
 	GpucauseMapEvents         = "events"
 	GpucauseMapFreeSeries     = "free_series"
 	GpucauseMapFreeStats      = "free_stats"
 	GpucauseMapFunctionSlots  = "function_slots"
 	GpucauseMapFunctions      = "functions"
+	GpucauseMapNoDependencies = "no_dependencies"
+	GpucauseMapPairs          = "pairs"
 	GpucauseMapPointers       = "pointers"
 	GpucauseMapProcesses      = "processes"
 	GpucauseMapRegistered     = "registered"
@@ -461,6 +607,7 @@ const (
 	GpucauseVarKernelStacks   = "kernel_stacks"
 	GpucauseVarMaxCycleNs     = "max_cycle_ns"
 	GpucauseVarMinCycleNs     = "min_cycle_ns"
+	GpucauseVarNcclProcesses  = "nccl_processes"
 	GpucauseVarProbeRows      = "probe_rows"
 	GpucauseVarReasonStates   = "reason_states"
 	GpucauseVarSampleEvery    = "sample_every"
@@ -531,19 +678,23 @@ type GpucauseProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type GpucauseMapSpecs struct {
-	Callers       *ebpf.MapSpec `ebpf:"callers"`
-	Errors        *ebpf.MapSpec `ebpf:"errors"`
-	Events        *ebpf.MapSpec `ebpf:"events"`
-	FreeSeries    *ebpf.MapSpec `ebpf:"free_series"`
-	FreeStats     *ebpf.MapSpec `ebpf:"free_stats"`
-	FunctionSlots *ebpf.MapSpec `ebpf:"function_slots"`
-	Functions     *ebpf.MapSpec `ebpf:"functions"`
-	Pointers      *ebpf.MapSpec `ebpf:"pointers"`
-	Processes     *ebpf.MapSpec `ebpf:"processes"`
-	Registered    *ebpf.MapSpec `ebpf:"registered"`
-	Series        *ebpf.MapSpec `ebpf:"series"`
-	StatsSlots    *ebpf.MapSpec `ebpf:"stats_slots"`
-	Threads       *ebpf.MapSpec `ebpf:"threads"`
+	Callers        *ebpf.MapSpec `ebpf:"callers"`
+	Communicators  *ebpf.MapSpec `ebpf:"communicators"`
+	Edges          *ebpf.MapSpec `ebpf:"edges"`
+	Errors         *ebpf.MapSpec `ebpf:"errors"`
+	Events         *ebpf.MapSpec `ebpf:"events"`
+	FreeSeries     *ebpf.MapSpec `ebpf:"free_series"`
+	FreeStats      *ebpf.MapSpec `ebpf:"free_stats"`
+	FunctionSlots  *ebpf.MapSpec `ebpf:"function_slots"`
+	Functions      *ebpf.MapSpec `ebpf:"functions"`
+	NoDependencies *ebpf.MapSpec `ebpf:"no_dependencies"`
+	Pairs          *ebpf.MapSpec `ebpf:"pairs"`
+	Pointers       *ebpf.MapSpec `ebpf:"pointers"`
+	Processes      *ebpf.MapSpec `ebpf:"processes"`
+	Registered     *ebpf.MapSpec `ebpf:"registered"`
+	Series         *ebpf.MapSpec `ebpf:"series"`
+	StatsSlots     *ebpf.MapSpec `ebpf:"stats_slots"`
+	Threads        *ebpf.MapSpec `ebpf:"threads"`
 }
 
 // GpucauseVariableSpecs contains global variables before they are loaded into the kernel.
@@ -557,6 +708,7 @@ type GpucauseVariableSpecs struct {
 	KernelStacks   *ebpf.VariableSpec `ebpf:"kernel_stacks"`
 	MaxCycleNs     *ebpf.VariableSpec `ebpf:"max_cycle_ns"`
 	MinCycleNs     *ebpf.VariableSpec `ebpf:"min_cycle_ns"`
+	NcclProcesses  *ebpf.VariableSpec `ebpf:"nccl_processes"`
 	ProbeRows      *ebpf.VariableSpec `ebpf:"probe_rows"`
 	ReasonStates   *ebpf.VariableSpec `ebpf:"reason_states"`
 	SampleEvery    *ebpf.VariableSpec `ebpf:"sample_every"`
@@ -588,30 +740,38 @@ func (o *GpucauseObjects) Close() error {
 //
 // It can be passed to LoadGpucauseObjects or ebpf.CollectionSpec.LoadAndAssign.
 type GpucauseMaps struct {
-	Callers       *ebpf.Map `ebpf:"callers"`
-	Errors        *ebpf.Map `ebpf:"errors"`
-	Events        *ebpf.Map `ebpf:"events"`
-	FreeSeries    *ebpf.Map `ebpf:"free_series"`
-	FreeStats     *ebpf.Map `ebpf:"free_stats"`
-	FunctionSlots *ebpf.Map `ebpf:"function_slots"`
-	Functions     *ebpf.Map `ebpf:"functions"`
-	Pointers      *ebpf.Map `ebpf:"pointers"`
-	Processes     *ebpf.Map `ebpf:"processes"`
-	Registered    *ebpf.Map `ebpf:"registered"`
-	Series        *ebpf.Map `ebpf:"series"`
-	StatsSlots    *ebpf.Map `ebpf:"stats_slots"`
-	Threads       *ebpf.Map `ebpf:"threads"`
+	Callers        *ebpf.Map `ebpf:"callers"`
+	Communicators  *ebpf.Map `ebpf:"communicators"`
+	Edges          *ebpf.Map `ebpf:"edges"`
+	Errors         *ebpf.Map `ebpf:"errors"`
+	Events         *ebpf.Map `ebpf:"events"`
+	FreeSeries     *ebpf.Map `ebpf:"free_series"`
+	FreeStats      *ebpf.Map `ebpf:"free_stats"`
+	FunctionSlots  *ebpf.Map `ebpf:"function_slots"`
+	Functions      *ebpf.Map `ebpf:"functions"`
+	NoDependencies *ebpf.Map `ebpf:"no_dependencies"`
+	Pairs          *ebpf.Map `ebpf:"pairs"`
+	Pointers       *ebpf.Map `ebpf:"pointers"`
+	Processes      *ebpf.Map `ebpf:"processes"`
+	Registered     *ebpf.Map `ebpf:"registered"`
+	Series         *ebpf.Map `ebpf:"series"`
+	StatsSlots     *ebpf.Map `ebpf:"stats_slots"`
+	Threads        *ebpf.Map `ebpf:"threads"`
 }
 
 func (m *GpucauseMaps) Close() error {
 	return _GpucauseClose(
 		m.Callers,
+		m.Communicators,
+		m.Edges,
 		m.Errors,
 		m.Events,
 		m.FreeSeries,
 		m.FreeStats,
 		m.FunctionSlots,
 		m.Functions,
+		m.NoDependencies,
+		m.Pairs,
 		m.Pointers,
 		m.Processes,
 		m.Registered,
@@ -632,6 +792,7 @@ type GpucauseVariables struct {
 	KernelStacks   *ebpf.Variable `ebpf:"kernel_stacks"`
 	MaxCycleNs     *ebpf.Variable `ebpf:"max_cycle_ns"`
 	MinCycleNs     *ebpf.Variable `ebpf:"min_cycle_ns"`
+	NcclProcesses  *ebpf.Variable `ebpf:"nccl_processes"`
 	ProbeRows      *ebpf.Variable `ebpf:"probe_rows"`
 	ReasonStates   *ebpf.Variable `ebpf:"reason_states"`
 	SampleEvery    *ebpf.Variable `ebpf:"sample_every"`

@@ -15,6 +15,9 @@
 #define NAME_SIZE 1024
 #define MEMCPY_KINDS 5
 #define NO_SLOT 0xff
+#define MAX_DEPENDENCIES 4 /* communicators that a GPU stream or CUDA event depends on */
+#define MAX_INIT_ALL 16    /* communicators that one call makes */
+#define IDENTITY_SIZE 128  /* ncclUniqueId */
 
 #define HISTOGRAM_BUCKETS 288
 
@@ -25,6 +28,9 @@ enum record_kind {
 	record_process,
 	record_function_name,
 	record_cycle,
+	record_communicator,
+	record_collective,
+	record_completion,
 	record_kinds,
 };
 
@@ -97,6 +103,7 @@ enum ledger_state {
 	ledger_driver,
 	ledger_blocked_other,
 	ledger_runnable,
+	ledger_collective_wait, /* waiting, blocked or on a CPU, for a collective that is not known to be complete */
 	ledger_states,
 };
 
@@ -123,7 +130,37 @@ enum counter {
 	counter_full_pointers,
 	counter_full_errors,
 	counter_full_registered,
+	counter_full_communicators,
+	counter_full_dependencies,
+	counter_dependencies_lost,
 	counters_size,
+};
+
+/* What a function of NCCL does. */
+enum nccl_role {
+	nccl_none,
+	nccl_collective,
+	nccl_sends,
+	nccl_receives,
+	nccl_group_start,
+	nccl_group_end,
+	nccl_begins,     /* makes a communicator from a unique id */
+	nccl_begins_all, /* makes all communicators of a process */
+	nccl_derives,    /* makes a communicator from another */
+	nccl_ends,
+	nccl_tells, /* tells the program its rank or the number of ranks */
+};
+
+/* What a call says of the order of work on the GPU. */
+enum edge {
+	edge_none,
+	edge_records_event,
+	edge_awaits_event,
+	edge_syncs_stream,
+	edge_syncs_event,
+	edge_syncs_device,
+	edge_queries_stream,
+	edge_queries_event,
 };
 
 /* States of a counter slot; user space alone takes a slot from dead to free. */
@@ -219,7 +256,59 @@ struct cycle_record {
 	u32 failed;
 	u32 reserved;
 };
-_Static_assert(sizeof(struct cycle_record) == 216, "cycle_record");
+_Static_assert(sizeof(struct cycle_record) == 224, "cycle_record");
+
+/* A communicator begins, ends, is met for the first time, or is told of. */
+struct communicator_record {
+	u32 kind;
+	u16 probe;
+	u16 reserved;
+	u64 at_ns;
+	u64 handle;
+	u64 args[MAX_SLOTS];
+	u64 value; /* derived: the how-manieth child of its parent; one of several: its index; told: what */
+	u64 start_boottime_ns;
+	u32 serial; /* 0: no room for it */
+	u32 parent; /* serial */
+	u8 identity[IDENTITY_SIZE]; /* unique id or list of ranks */
+	struct task_ref task;
+};
+_Static_assert(sizeof(struct communicator_record) == 296, "communicator_record");
+
+/* An operation that was issued, or the end of a group of them (serial 0). */
+struct collective_record {
+	u32 kind;
+	u16 probe;
+	u16 reserved;
+	u64 start_ns;
+	u64 end_ns;
+	u64 group; /* id of the call that began the outermost group, 0 outside of groups */
+	u64 sequence; /* among the collectives of its communicator, or the sends or receives with its peer; 0: not known */
+	u32 serial;    /* of the communicator */
+	u32 operation; /* number among all operations of the communicator */
+	u64 args[MAX_SLOTS];
+	u64 cycle_start_ns; /* of the dispatch cycle that it is in, 0: none */
+	u64 ledger_ns[ledger_states]; /* of the thread, since it began */
+	struct task_ref task;
+	s32 result;
+	u32 launches; /* of the thread since its latest synchronisation */
+};
+_Static_assert(sizeof(struct collective_record) == 328, "collective_record");
+
+/* The host has seen that operations are complete, all of a communicator up to a number. */
+struct completion_record {
+	u32 kind;
+	u16 probe;
+	u16 reserved;
+	u64 call; /* id */
+	u64 start_ns;
+	u64 end_ns;
+	u64 pending_ns; /* of a query: start of the latest one of the thread that found it pending, 0: none */
+	u32 serial[MAX_DEPENDENCIES]; /* 0: none */
+	u32 operation[MAX_DEPENDENCIES];
+	struct task_ref task;
+};
+_Static_assert(sizeof(struct completion_record) == 96, "completion_record");
 
 /* Durations by bucket; user space knows the bounds, it has set them. */
 struct histogram {
@@ -273,7 +362,7 @@ struct thread_stats {
 	struct histogram cycles; /* durations of dispatch cycles */
 	struct ledger ledger;
 };
-_Static_assert(sizeof(struct thread_stats) == 1520 + 1168 + 152, "thread_stats");
+_Static_assert(sizeof(struct thread_stats) == 1520 + 1168 + 160, "thread_stats");
 
 struct process {
 	u64 start_boottime_ns;
@@ -281,7 +370,40 @@ struct process {
 	u32 stats;    /* slot of the threads without calls */
 	u32 followed; /* makes no calls itself: only its off-CPU intervals are wanted */
 	u32 image;    /* tells its program from those that it executed before */
-	u32 reserved;
+	u32 nccl;     /* it uses NCCL */
+};
+
+/* A GPU stream, CUDA event or communicator of a process. */
+struct handle_key {
+	u32 tgid;
+	u32 image;
+	u64 handle;
+};
+
+struct communicator {
+	u32 serial;     /* tells it from others under the same handle */
+	u32 operations; /* issued */
+	u32 completed;  /* all up to this number are */
+	u32 derived;    /* children */
+	u64 collectives; /* issued */
+};
+
+/* The sends to, or receives from, one peer of a communicator. */
+struct pair_key {
+	u32 tgid;
+	u32 serial;
+	u32 peer;
+	u32 receives;
+};
+
+struct dependency {
+	u64 comm;
+	u32 serial; /* 0: none */
+	u32 operation;
+};
+
+struct dependencies {
+	struct dependency on[MAX_DEPENDENCIES];
 };
 
 struct error_key {
@@ -333,9 +455,21 @@ struct probe_row {
 	u8 name_slot;
 	u8 same_slot;
 	u8 registers_slot; /* a handle for which the call announces the name in name_slot */
+	u8 nccl_role;
+	u8 comm_slot;     /* communicator, of derived ones the parent */
+	u8 new_comm_slot; /* pointer to where what the call makes or tells is stored */
+	u8 peer_slot;
+	u8 identity_slot;       /* pointer to the unique id; NO_SLOT: it is on the stack */
+	u8 identity_count_slot; /* how many ranks or communicators there are, where it is not a unique id */
+	u8 edge;
+	u8 event_slot;
+	u8 stream_slot;
+	u8 per_thread; /* stream 0 is the thread's own */
+	u8 entry_effects; /* there is more to do at the entry than to store registers */
+	u8 reserved;
 	s32 benign;
 };
-_Static_assert(sizeof(struct probe_row) == 24, "probe_row");
+_Static_assert(sizeof(struct probe_row) == 36, "probe_row");
 
 /* What the iterators write. */
 struct task_entry {

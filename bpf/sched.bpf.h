@@ -130,7 +130,7 @@ static __always_inline void caller_out(struct thread *t, struct task_struct *tas
 
 		t->call = f->id;
 		if (t->state && f->blocking)
-			state = ledger_gpu_wait;
+			state = f->collective ? ledger_collective_wait : ledger_gpu_wait;
 	}
 	ledger_switch(&stats->ledger, state, now);
 }
@@ -357,6 +357,8 @@ static __always_inline void end_process(struct task_struct *task, u32 change)
 	if (!process)
 		return;
 	release_stats(process->stats);
+	if (process->nccl)
+		__sync_fetch_and_add(&nccl_processes, -1);
 	bpf_map_delete_elem(&processes, &tgid);
 	emit_process(task, change);
 }

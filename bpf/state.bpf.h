@@ -21,15 +21,18 @@ const volatile u8 reason_states[32] = {}; /* ledger state of a blocked thread, b
 const volatile u64 bucket_bounds[512] = {};
 
 u64 counters[counters_size] = {};
+u64 nccl_processes = 0; /* 0: no call is about collectives */
 
 /* One open call. */
 struct frame {
 	u64 sp; /* at entry: identifies the call, orders the stack */
 	u64 id;
 	u64 start_ns; /* ~0 until the entry program is done */
+	u64 end_ns;   /* when it returned */
 	u64 blocked_ns;
 	u64 runnable_ns;
 	u64 args[MAX_SLOTS];
+	s32 result;
 	u32 switches;
 	u16 probe;
 	u16 notable;
@@ -37,7 +40,8 @@ struct frame {
 	u8 classes; /* set of the classes of the calls around it */
 	u8 state;   /* in the ledger, on a CPU inside it */
 	u8 blocking; /* it or a call around it */
-	u8 reserved[4];
+	u8 collective; /* it, or a call around it, waits for a collective */
+	u8 reserved[7];
 };
 
 #define SEEN_FUNCTIONS 64
@@ -64,6 +68,14 @@ struct caller {
 	u32 function_series; /* slot of the latest launched function with one of its own */
 	u32 function_series_count;
 	u32 image; /* of its process */
+	u32 launches_since_sync;
+	u32 nccl; /* its process uses NCCL */
+	u32 group_depth;
+	u32 group_operations;
+	u64 group; /* id of the call that began the outermost group */
+	u64 pending_handle; /* the CUDA event that was last found pending */
+	u64 pending_ns;
+	u8 identity[IDENTITY_SIZE]; /* that the call in progress makes a communicator from */
 };
 
 /* A thread whose off-CPU intervals are recorded. */
@@ -165,6 +177,35 @@ struct {
 	__type(key, struct pointer_key);
 	__type(value, u64); /* bytes */
 } pointers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct handle_key);
+	__type(value, struct communicator);
+} communicators SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct pair_key);
+	__type(value, u64); /* how many there were */
+} pairs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct handle_key);
+	__type(value, struct dependencies);
+} edges SEC(".maps");
+
+/* A value of zeros: on the stack it would be too large. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct dependencies);
+} no_dependencies SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -17,30 +17,50 @@ func probeRows() [probe.MaxProbes]bpf.GpucauseProbeRow {
 	var rows [probe.MaxProbes]bpf.GpucauseProbeRow
 	for _, p := range probe.All() {
 		rows[p.ID] = bpf.GpucauseProbeRow{
-			Known:         1,
-			Layer:         uint8(p.Layer),
-			ClassId:       uint8(p.Class),
-			LedgerState:   uint8(event.CallState(p.Class)),
-			Blocking:      flags[p.Waits()],
-			Slots:         p.Slots,
-			DerefSlot:     p.DerefSlot,
-			DerefWords:    p.DerefWords,
-			FunctionSlot:  p.FunctionSlot,
-			SizeSlot:      p.SizeSlot,
-			SizeSlot2:     p.SizeSlot2,
-			KindSlot:      p.KindSlot,
-			Kind:          uint8(p.Kind),
-			CountsBytes:   flags[p.CountsBytes],
-			AllocatesSlot: p.AllocatesSlot,
-			FreesSlot:     p.FreesSlot,
-			NameOutSlot:   p.NameOutSlot,
-			NameSlot:      p.NameSlot,
-			SameSlot:      p.SameSlot,
-			RegistersSlot: p.RegistersSlot,
-			Benign:        p.Benign,
+			Known:             1,
+			Layer:             uint8(p.Layer),
+			ClassId:           uint8(p.Class),
+			LedgerState:       uint8(event.CallState(p.Class)),
+			Blocking:          flags[p.Waits()],
+			Slots:             p.Slots,
+			DerefSlot:         p.DerefSlot,
+			DerefWords:        p.DerefWords,
+			FunctionSlot:      p.FunctionSlot,
+			SizeSlot:          p.SizeSlot,
+			SizeSlot2:         p.SizeSlot2,
+			KindSlot:          p.KindSlot,
+			Kind:              uint8(p.Kind),
+			CountsBytes:       flags[p.CountsBytes],
+			AllocatesSlot:     p.AllocatesSlot,
+			FreesSlot:         p.FreesSlot,
+			NameOutSlot:       p.NameOutSlot,
+			NameSlot:          p.NameSlot,
+			SameSlot:          p.SameSlot,
+			RegistersSlot:     p.RegistersSlot,
+			NcclRole:          uint8(p.Role),
+			CommSlot:          p.Communicator.Handle,
+			NewCommSlot:       p.Communicator.Stored,
+			PeerSlot:          p.Operation.Peer,
+			IdentitySlot:      p.Communicator.Identity,
+			IdentityCountSlot: p.Communicator.IdentityCount,
+			Edge:              uint8(p.Edge),
+			EventSlot:         p.EventSlot,
+			StreamSlot:        p.StreamSlot,
+			PerThread:         flags[p.PerThread],
+			EntryEffects:      flags[hasEntryEffects(&p)],
+			Benign:            p.Benign,
 		}
 	}
 	return rows
+}
+
+// registerSlots is how many arguments are in registers on amd64, at least.
+const registerSlots = 6
+
+// hasEntryEffects reports whether the entry of a call is more than its registers.
+func hasEntryEffects(p *probe.Probe) bool {
+	return int(p.Slots) > registerSlots || p.DerefWords > 0 || p.FreesSlot != probe.NoSlot ||
+		p.Role != probe.RoleNone || p.Edge != probe.EdgeNone
 }
 
 // flags are C's truth values.

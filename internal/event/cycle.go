@@ -13,44 +13,46 @@ type LedgerState uint8
 
 // States of the ledger (docs/telemetry.md, dispatch.state).
 const (
-	LedgerRunning      LedgerState = iota // host code on a CPU, outside any call
-	LedgerLaunch                          // on a CPU inside a call of the class; of nested calls the innermost counts
-	LedgerMemcpy                          //
-	LedgerMemory                          //
-	LedgerModuleLoad                      //
-	LedgerCollective                      //
-	LedgerOtherCall                       //
-	LedgerSyncSpin                        // on a CPU inside a synchronisation
-	LedgerGPUWait                         // blocked inside a synchronisation or a blocking copy
-	LedgerLock                            // blocked on a futex
-	LedgerIO                              // blocked on storage
-	LedgerInputWait                       // blocked in poll, read, receive, accept
-	LedgerSleep                           // asleep on purpose
-	LedgerPageFault                       // blocked in a page fault
-	LedgerDriver                          // blocked in an ioctl outside a synchronisation
-	LedgerBlockedOther                    // blocked in anything else
-	LedgerRunnable                        // without a CPU
-	LedgerStates                          // how many there are
+	LedgerRunning        LedgerState = iota // host code on a CPU, outside any call
+	LedgerLaunch                            // on a CPU inside a call of the class; of nested calls the innermost counts
+	LedgerMemcpy                            //
+	LedgerMemory                            //
+	LedgerModuleLoad                        //
+	LedgerCollective                        //
+	LedgerOtherCall                         //
+	LedgerSyncSpin                          // on a CPU inside a synchronisation
+	LedgerGPUWait                           // blocked inside a synchronisation or a blocking copy
+	LedgerLock                              // blocked on a futex
+	LedgerIO                                // blocked on storage
+	LedgerInputWait                         // blocked in poll, read, receive, accept
+	LedgerSleep                             // asleep on purpose
+	LedgerPageFault                         // blocked in a page fault
+	LedgerDriver                            // blocked in an ioctl outside a synchronisation
+	LedgerBlockedOther                      // blocked in anything else
+	LedgerRunnable                          // without a CPU
+	LedgerCollectiveWait                    // waiting, blocked or on a CPU, for a collective that is not known to be complete
+	LedgerStates                            // how many there are
 )
 
 var ledgerNames = [LedgerStates]string{
-	LedgerRunning:      "running",
-	LedgerLaunch:       "launch",
-	LedgerMemcpy:       "memcpy",
-	LedgerMemory:       "memory",
-	LedgerModuleLoad:   "module_load",
-	LedgerCollective:   "collective",
-	LedgerOtherCall:    "other_call",
-	LedgerSyncSpin:     "sync_spin",
-	LedgerGPUWait:      "gpu_wait",
-	LedgerLock:         "lock",
-	LedgerIO:           "io",
-	LedgerInputWait:    "input_wait",
-	LedgerSleep:        "sleep",
-	LedgerPageFault:    "page_fault",
-	LedgerDriver:       "driver",
-	LedgerBlockedOther: "blocked_other",
-	LedgerRunnable:     "runnable",
+	LedgerRunning:        "running",
+	LedgerLaunch:         "launch",
+	LedgerMemcpy:         "memcpy",
+	LedgerMemory:         "memory",
+	LedgerModuleLoad:     "module_load",
+	LedgerCollective:     "collective",
+	LedgerOtherCall:      "other_call",
+	LedgerSyncSpin:       "sync_spin",
+	LedgerGPUWait:        "gpu_wait",
+	LedgerLock:           "lock",
+	LedgerIO:             "io",
+	LedgerInputWait:      "input_wait",
+	LedgerSleep:          "sleep",
+	LedgerPageFault:      "page_fault",
+	LedgerDriver:         "driver",
+	LedgerBlockedOther:   "blocked_other",
+	LedgerRunnable:       "runnable",
+	LedgerCollectiveWait: "collective_wait",
 }
 
 // String returns the value of the attribute dispatch.state.

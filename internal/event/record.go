@@ -18,6 +18,9 @@ const (
 	KindProcess
 	KindFunctionName
 	KindCycle
+	KindCommunicator
+	KindCollective
+	KindCompletion
 	Kinds // how many there are
 )
 
@@ -30,6 +33,9 @@ type Record struct {
 	Process      ProcessChange
 	FunctionName FunctionName
 	Cycle        Cycle
+	Communicator Communicator
+	Collective   Collective
+	Completion   Completion
 }
 
 // Notable is the set of reasons for which a call became a record.

@@ -1,13 +1,16 @@
 package probe
 
-import "slices"
+import (
+	"runtime"
+	"slices"
+)
 
 // MaxProbes bounds the IDs of the catalogue: it is the size of the kernel
 // side's table of probes. ID 0 is no probe.
 const MaxProbes = 256
 
 // catalogue is written once, at start-up.
-var catalogue = assemble(runtimeRows(), driverRows())
+var catalogue = assemble(runtimeRows(), driverRows(), ncclRows(runtime.GOARCH))
 
 // table is the catalogue and its index by symbol.
 type table struct {
@@ -23,6 +26,7 @@ func assemble(layers ...[]row) table {
 		if r.variant != "" {
 			p := r.probe
 			p.Symbol += r.variant
+			p.PerThread = true
 			t.add(p)
 		}
 	}

@@ -16,7 +16,6 @@ func driverRows() []row {
 			fill(r)
 		}
 	}
-	event := handle("cuda.event", 0)
 	context := handle("cuda.context", 0)
 	address := handle("cuda.memory.address", 0)
 	return []row{
@@ -25,16 +24,16 @@ func driverRows() []row {
 		of(ClassLaunch, "cuLaunchKernelEx", launches(1), configured(32), perThreadStream),
 		of(ClassLaunch, "cuGraphLaunch", handle("cuda.graph_exec", 0), stream(1), perThreadStream),
 
-		of(ClassSync, "cuStreamSynchronize", stream(0), perThreadStream),
-		of(ClassSync, "cuCtxSynchronize"),
-		of(ClassSync, "cuCtxSynchronize_v2", context),
-		of(ClassSync, "cuEventSynchronize", event),
+		of(ClassSync, "cuStreamSynchronize", aboutStream(EdgeSyncsStream), perThreadStream),
+		of(ClassSync, "cuCtxSynchronize", syncsDevice),
+		of(ClassSync, "cuCtxSynchronize_v2", context, syncsDevice),
+		of(ClassSync, "cuEventSynchronize", aboutEvent(EdgeSyncsEvent)),
 
-		of(ClassOther, "cuEventRecord", event, stream(1), perThreadStream),
-		of(ClassOther, "cuEventRecordWithFlags", event, stream(1), perThreadStream),
-		of(ClassOther, "cuEventQuery", event, polls),
-		of(ClassOther, "cuStreamQuery", stream(0), polls, perThreadStream),
-		of(ClassOther, "cuStreamWaitEvent", stream(0), handle("cuda.event", 1), perThreadStream),
+		of(ClassOther, "cuEventRecord", recordsEvent, perThreadStream),
+		of(ClassOther, "cuEventRecordWithFlags", recordsEvent, perThreadStream),
+		of(ClassOther, "cuEventQuery", aboutEvent(EdgeQueriesEvent), polls),
+		of(ClassOther, "cuStreamQuery", aboutStream(EdgeQueriesStream), polls, perThreadStream),
+		of(ClassOther, "cuStreamWaitEvent", awaitsEvent, perThreadStream),
 		of(ClassOther, "cuGraphInstantiateWithFlags", handle("cuda.graph", 1)),
 
 		of(ClassMemcpy, "cuMemcpy", copies(2, MemcpyDefault), perThreadDefault),

@@ -14,7 +14,6 @@ func runtimeRows() []row {
 			fill(r)
 		}
 	}
-	event := handle("cuda.event", 0)
 	return []row{
 		of(ClassLaunch, "cudaLaunchKernel", byValue),
 		of(ClassLaunch, "__cudaLaunchKernel", byValue),
@@ -22,15 +21,15 @@ func runtimeRows() []row {
 		of(ClassLaunch, "cudaLaunchKernelExC", launches(1), configured(64), perThreadStream),
 		of(ClassLaunch, "cudaGraphLaunch", handle("cuda.graph_exec", 0), stream(1), perThreadStream),
 
-		of(ClassSync, "cudaStreamSynchronize", stream(0), perThreadStream),
-		of(ClassSync, "cudaDeviceSynchronize"),
-		of(ClassSync, "cudaEventSynchronize", event),
+		of(ClassSync, "cudaStreamSynchronize", aboutStream(EdgeSyncsStream), perThreadStream),
+		of(ClassSync, "cudaDeviceSynchronize", syncsDevice),
+		of(ClassSync, "cudaEventSynchronize", aboutEvent(EdgeSyncsEvent)),
 
-		of(ClassOther, "cudaEventRecord", event, stream(1), perThreadStream),
-		of(ClassOther, "cudaEventRecordWithFlags", event, stream(1), perThreadStream),
-		of(ClassOther, "cudaEventQuery", event, polls),
-		of(ClassOther, "cudaStreamQuery", stream(0), polls, perThreadStream),
-		of(ClassOther, "cudaStreamWaitEvent", stream(0), handle("cuda.event", 1), perThreadStream),
+		of(ClassOther, "cudaEventRecord", recordsEvent, perThreadStream),
+		of(ClassOther, "cudaEventRecordWithFlags", recordsEvent, perThreadStream),
+		of(ClassOther, "cudaEventQuery", aboutEvent(EdgeQueriesEvent), polls),
+		of(ClassOther, "cudaStreamQuery", aboutStream(EdgeQueriesStream), polls, perThreadStream),
+		of(ClassOther, "cudaStreamWaitEvent", awaitsEvent, perThreadStream),
 		of(ClassOther, "cudaGraphInstantiate", handle("cuda.graph", 1)),
 		of(ClassOther, "cudaGraphInstantiateWithFlags", handle("cuda.graph", 1)),
 

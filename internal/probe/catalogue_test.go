@@ -45,6 +45,7 @@ func TestRowsAreConsistent(t *testing.T) {
 		t.Run(p.Symbol, func(t *testing.T) {
 			assert.NotEqual(t, ClassUnspecified, p.Class)
 			assert.Equal(t, strings.HasPrefix(p.Symbol, "cuda") || strings.HasPrefix(p.Symbol, "__cuda"), p.Layer == LayerRuntime)
+			assert.Equal(t, strings.HasPrefix(p.Symbol, "nccl"), p.Layer == LayerNCCL)
 			assert.NotRegexp(t, `_ptsz$|_ptds$|_v[0-9]+$`, p.Function)
 			assert.True(t, strings.HasPrefix(p.Symbol, p.Function))
 			assert.LessOrEqual(t, int(p.Slots), MaxSlots)
@@ -85,7 +86,9 @@ func TestPerThreadVariantsHaveTheSameLayout(t *testing.T) {
 		variants++
 		same, ok := Find(base)
 		require.True(t, ok, base)
-		same.ID, same.Symbol = p.ID, p.Symbol
+		assert.False(t, same.PerThread)
+		assert.True(t, p.PerThread)
+		same.ID, same.Symbol, same.PerThread = p.ID, p.Symbol, true
 		assert.True(t, reflect.DeepEqual(same, p), p.Symbol)
 	}
 	assert.Greater(t, variants, 30)

@@ -26,6 +26,8 @@ func (l Layer) String() string {
 		return "runtime"
 	case LayerDriver:
 		return "driver"
+	case LayerNCCL:
+		return "nccl"
 	default:
 		return "unspecified"
 	}

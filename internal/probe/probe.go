@@ -22,11 +22,13 @@ const (
 // Layer is the library interface that a function belongs to.
 type Layer uint8
 
-// Layers of the CUDA stack: a runtime call usually contains driver calls.
+// Layers of the CUDA stack: a runtime call usually contains driver calls, and NCCL's collectives both.
 const (
 	LayerUnspecified Layer = iota
 	LayerRuntime
 	LayerDriver
+	LayerNCCL
+	Layers // how many there are
 )
 
 // MaxSlots is the number of argument slots that the kernel side stores per call.
@@ -47,6 +49,8 @@ const (
 	TypeInt        Type = iota // unsigned integer, shown in decimal
 	TypeHandle                 // pointer or opaque handle, shown in hexadecimal
 	TypeMemcpyKind             // enum cudaMemcpyKind, shown by its name
+	TypeDatatype               // ncclDataType_t, shown by its name
+	TypeReduction              // ncclRedOp_t, shown by its name
 )
 
 // Arg is one argument that a span shows: Bits bits of slot Slot from bit Shift.
@@ -109,6 +113,15 @@ type Probe struct {
 	NameSlot      uint8 // that function's name, a C string
 	SameSlot      uint8 // another handle of that function
 	RegistersSlot uint8 // the handle that NameSlot names, where it is an argument
+
+	Edge       Edge
+	EventSlot  uint8
+	StreamSlot uint8
+	PerThread  bool // GPU stream 0 is the thread's own
+
+	Role         Role // of functions of NCCL, as the next two
+	Communicator Communicator
+	Operation    Operation
 
 	// Benign is a result that is not an error for this function besides 0, such
 	// as cudaErrorNotReady (600) of a query; 0 when there is none.

@@ -6,12 +6,16 @@ import "strconv"
 const resultNotReady = 600
 
 // ResultName returns the name that the layer's header gives to a result
-// (driver_types.h, enum cudaError; cuda.h, enum cudaError_enum); results
-// without one there become "cudaError(1234)" or "CUresult(1234)".
+// (driver_types.h, enum cudaError; cuda.h, enum cudaError_enum; nccl.h,
+// ncclResult_t); results without one there become "cudaError(1234)",
+// "CUresult(1234)" or "ncclResult(1234)".
 func ResultName(layer Layer, code int32) string {
 	names, unnamed := runtimeResults, "cudaError("
-	if layer == LayerDriver {
+	switch layer {
+	case LayerDriver:
 		names, unnamed = driverResults, "CUresult("
+	case LayerNCCL:
+		names, unnamed = ncclResults, "ncclResult("
 	}
 	if name, ok := names[code]; ok {
 		return name

@@ -29,9 +29,16 @@ func newRow(layer Layer, class Class, symbol string, options []option) row {
 		NameSlot:      NoSlot,
 		SameSlot:      NoSlot,
 		RegistersSlot: NoSlot,
+		EventSlot:     NoSlot,
+		StreamSlot:    NoSlot,
+		Communicator:  noCommunicator,
+		Operation:     noOperation,
 	}}
 	for _, fill := range options {
 		fill(&r)
+	}
+	if r.probe.Waits() && r.probe.Edge == EdgeNone {
+		r.probe.Edge = EdgeSyncsStream
 	}
 	r.probe.Slots = slotsRead(&r.probe)
 	return r
@@ -68,6 +75,10 @@ func (p *Probe) references() []uint8 {
 	slots := []uint8{
 		p.DerefSlot, p.FunctionSlot, p.SizeSlot, p.SizeSlot2, p.KindSlot,
 		p.AllocatesSlot, p.FreesSlot, p.NameOutSlot, p.NameSlot, p.SameSlot, p.RegistersSlot,
+		p.EventSlot, p.StreamSlot,
+		p.Communicator.Handle, p.Communicator.Stored, p.Communicator.Size, p.Communicator.Rank,
+		p.Communicator.Identity, p.Communicator.IdentityCount, p.Communicator.Colour,
+		p.Operation.Count, p.Operation.Datatype, p.Operation.Reduction, p.Operation.Root, p.Operation.Peer,
 	}
 	for _, arg := range p.Args {
 		slots = append(slots, arg.Slot)
@@ -105,6 +116,41 @@ func handle(key string, slot uint8) option {
 }
 
 func stream(slot uint8) option { return handle("cuda.stream", slot) }
+
+func event(slot uint8) option { return handle("cuda.event", slot) }
+
+// recordsEvent: the event in slot 0, behind the work on the GPU stream in slot 1.
+func recordsEvent(r *row) {
+	r.probe.Edge, r.probe.EventSlot, r.probe.StreamSlot = EdgeRecordsEvent, 0, 1
+	event(0)(r)
+	stream(1)(r)
+}
+
+// awaitsEvent: later work on the GPU stream in slot 0, the event in slot 1.
+func awaitsEvent(r *row) {
+	r.probe.Edge, r.probe.StreamSlot, r.probe.EventSlot = EdgeAwaitsEvent, 0, 1
+	stream(0)(r)
+	event(1)(r)
+}
+
+// aboutStream: the host waits for, or asks about, the GPU stream in slot 0.
+func aboutStream(edge Edge) option {
+	return func(r *row) {
+		r.probe.Edge, r.probe.StreamSlot = edge, 0
+		stream(0)(r)
+	}
+}
+
+// aboutEvent: the host waits for, or asks about, the event in slot 0.
+func aboutEvent(edge Edge) option {
+	return func(r *row) {
+		r.probe.Edge, r.probe.EventSlot = edge, 0
+		event(0)(r)
+	}
+}
+
+// syncsDevice: the host waits for all work on the GPU.
+func syncsDevice(r *row) { r.probe.Edge = EdgeSyncsDevice }
 
 // dim3 shows a dim3 passed by value in slot and the one after it.
 func dim3(key string, slot uint8) option {

@@ -23,9 +23,9 @@ func want(probes []probe.Probe) *wanted {
 	return w
 }
 
-// All symbols of the catalogue have this stem after an optional prefix.
+// All symbols of the catalogue have one of these stems after an optional prefix.
 var (
-	symbolStem   = []byte("cu")
+	symbolStems  = [][]byte{[]byte("cu"), []byte("nccl")}
 	symbolPrefix = []byte("__")
 )
 
@@ -58,8 +58,14 @@ func (f *File) candidatesIn(table section, w *wanted) (candidates, error) {
 
 // search adds the wanted symbols in chunk, which begins at offset base of its table.
 func (w *wanted) search(chunk []byte, base uint32, found candidates) {
+	for _, stem := range symbolStems {
+		w.searchStem(stem, chunk, base, found)
+	}
+}
+
+func (w *wanted) searchStem(stem, chunk []byte, base uint32, found candidates) {
 	for at := 0; ; {
-		next := bytes.Index(chunk[at:], symbolStem)
+		next := bytes.Index(chunk[at:], stem)
 		if next < 0 {
 			return
 		}
@@ -68,7 +74,7 @@ func (w *wanted) search(chunk []byte, base uint32, found candidates) {
 		if w.hasPrefix(chunk, at) {
 			w.match(chunk, at-len(symbolPrefix), base, found)
 		}
-		at += len(symbolStem)
+		at += len(stem)
 	}
 }
 

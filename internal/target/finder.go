@@ -163,7 +163,7 @@ func (f *Finder) fail(file FileID) {
 
 // layersOf lists the layers that a library's functions belong to, each once.
 func layersOf(s *probesite.Selection) []probe.Layer {
-	var has [probe.LayerDriver + 1]bool
+	var has [probe.Layers]bool
 	for _, found := range s.Found {
 		has[found.Probe.Layer] = true
 	}

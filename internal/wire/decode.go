@@ -42,6 +42,12 @@ func Decode(raw []byte, r *event.Record) error {
 		return decodeFunctionName(raw, r)
 	case bpf.GpucauseRecordKindRecordCycle:
 		return decodeCycle(raw, r)
+	case bpf.GpucauseRecordKindRecordCommunicator:
+		return decodeCommunicator(raw, r)
+	case bpf.GpucauseRecordKindRecordCollective:
+		return decodeCollective(raw, r)
+	case bpf.GpucauseRecordKindRecordCompletion:
+		return decodeCompletion(raw, r)
 	default:
 		return fmt.Errorf("kind %d: %w", kind, ErrKind)
 	}

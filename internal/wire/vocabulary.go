@@ -14,6 +14,7 @@ var (
 	_ = [1]struct{}{}[uint(event.KindCall)-uint(bpf.GpucauseRecordKindRecordCall)]
 	_ = [1]struct{}{}[uint(event.KindFunctionName)-uint(bpf.GpucauseRecordKindRecordFunctionName)]
 	_ = [1]struct{}{}[uint(event.KindCycle)-uint(bpf.GpucauseRecordKindRecordCycle)]
+	_ = [1]struct{}{}[uint(event.KindCompletion)-uint(bpf.GpucauseRecordKindRecordCompletion)]
 	_ = [1]struct{}{}[uint(event.Kinds)-uint(bpf.GpucauseRecordKindRecordKinds)]
 
 	_ = [1]struct{}{}[uint(event.NotableSlow)-uint(bpf.GpucauseNotableNotableSlow)]
@@ -38,8 +39,20 @@ var (
 	_ = [1]struct{}{}[uint(event.LedgerSyncSpin)-uint(bpf.GpucauseLedgerStateLedgerSyncSpin)]
 	_ = [1]struct{}{}[uint(event.LedgerInputWait)-uint(bpf.GpucauseLedgerStateLedgerInputWait)]
 	_ = [1]struct{}{}[uint(event.LedgerRunnable)-uint(bpf.GpucauseLedgerStateLedgerRunnable)]
+	_ = [1]struct{}{}[uint(event.LedgerCollectiveWait)-uint(bpf.GpucauseLedgerStateLedgerCollectiveWait)]
 	_ = [1]struct{}{}[uint(event.LedgerStates)-uint(len(bpf.GpucauseCycleRecord{}.LedgerNs))]
 	_ = [1]struct{}{}[uint(event.CycleEndThread)-uint(bpf.GpucauseCycleEndCycleEndThread)]
+	_ = [1]struct{}{}[event.IdentitySize-uint(len(bpf.GpucauseCommunicatorRecord{}.Identity))]
+	_ = [1]struct{}{}[event.MaxDependencies-uint(len(bpf.GpucauseCompletionRecord{}.Serial))]
+
+	_ = [1]struct{}{}[uint(probe.RoleCollective)-uint(bpf.GpucauseNcclRoleNcclCollective)]
+	_ = [1]struct{}{}[uint(probe.RoleGroupEnd)-uint(bpf.GpucauseNcclRoleNcclGroupEnd)]
+	_ = [1]struct{}{}[uint(probe.RoleDerives)-uint(bpf.GpucauseNcclRoleNcclDerives)]
+	_ = [1]struct{}{}[uint(probe.RoleTells)-uint(bpf.GpucauseNcclRoleNcclTells)]
+	_ = [1]struct{}{}[uint(probe.EdgeRecordsEvent)-uint(bpf.GpucauseEdgeEdgeRecordsEvent)]
+	_ = [1]struct{}{}[uint(probe.EdgeSyncsDevice)-uint(bpf.GpucauseEdgeEdgeSyncsDevice)]
+	_ = [1]struct{}{}[uint(probe.EdgeQueriesEvent)-uint(bpf.GpucauseEdgeEdgeQueriesEvent)]
+
 	_ = [1]struct{}{}[probe.MaxSlots-uint(len(bpf.GpucauseCallRecord{}.Args))]
 	_ = [1]struct{}{}[event.MaxStack-uint(len(bpf.GpucauseOffCpuRecord{}.Stack))]
 	_ = [1]struct{}{}[event.MaxFunctionName-uint(len(bpf.GpucauseFunctionNameRecord{}.Name))]
