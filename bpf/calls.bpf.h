@@ -203,6 +203,8 @@ static __always_inline u32 why_notable(struct caller *caller, struct frame *f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	notable = f->notable;
+	if (f->collective)
+		notable |= notable_collective;
 	if (f->end_ns - f->start_ns >= (row->blocking ? slow_sync_ns : slow_call_ns))
 		notable |= notable_slow;
 	if (!row->blocking && f->switches && f->blocked_ns + f->runnable_ns >= interruption_ns)

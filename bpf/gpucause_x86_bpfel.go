@@ -350,6 +350,7 @@ const (
 	GpucauseNotableNotableSampled     GpucauseNotable = 16
 	GpucauseNotableNotableChild       GpucauseNotable = 32
 	GpucauseNotableNotableAbandoned   GpucauseNotable = 64
+	GpucauseNotableNotableCollective  GpucauseNotable = 128
 )
 
 type GpucauseOffCpuFlag uint32

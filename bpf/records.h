@@ -43,6 +43,7 @@ enum notable {
 	notable_sampled = 1 << 4,
 	notable_child = 1 << 5,
 	notable_abandoned = 1 << 6,
+	notable_collective = 1 << 7,
 };
 
 enum off_cpu_reason {

@@ -25,7 +25,7 @@ const (
 
 // pure are the packages that do no I/O, read no clock and start no goroutine.
 var pure = []string{
-	"internal/event", "internal/probe", "internal/timeline", "internal/causality",
+	"internal/event", "internal/probe", "internal/timeline", "internal/collective", "internal/causality",
 	"receiver/gpucausereceiver/internal/spans", "receiver/gpucausereceiver/internal/measurement",
 }
 

@@ -59,7 +59,7 @@ type discovery struct {
 }
 
 func newDiscovery(s *scanner, a *attacher, returns bool, settings Settings, log *zap.Logger) *discovery {
-	finder := target.NewFinder(probe.All())
+	finder := target.NewFinder(tracedProbes(settings))
 	finder.Options = probesite.Options{
 		AllowSingleStep:    settings.SingleStepARM64,
 		SingleStepsLongNOP: kernelSingleStepsNOP(),
@@ -74,6 +74,11 @@ func newDiscovery(s *scanner, a *attacher, returns bool, settings Settings, log 
 		libraries: make(map[target.FileID]*attachment),
 		failures:  make(map[string]uint64),
 	}
+}
+
+// tracedProbes are the rows of the catalogue that are to be attached.
+func tracedProbes(settings Settings) []probe.Probe {
+	return slices.DeleteFunc(probe.All(), func(p probe.Probe) bool { return p.Layer == probe.LayerNCCL && !settings.NCCL })
 }
 
 // run looks for libraries until ctx ends.

@@ -85,6 +85,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, s Settings) {
 		"functions":      s.MaxFunctions,
 		"registered":     2 * s.MaxFunctions,
 		"pointers":       s.MaxPointers,
+		"communicators":  s.MaxCommunicators,
+		"pairs":          2 * s.MaxCommunicators,
+		"edges":          4 * s.MaxCommunicators,
 	} {
 		spec.Maps[name].MaxEntries = entries
 	}

@@ -9,15 +9,17 @@ import (
 
 // fullCounters names the map behind each counter of refused inserts.
 var fullCounters = map[bpf.GpucauseCounter]string{
-	bpf.GpucauseCounterCounterFullThreads:     "threads",
-	bpf.GpucauseCounterCounterFullCallers:     "callers",
-	bpf.GpucauseCounterCounterFullProcesses:   "processes",
-	bpf.GpucauseCounterCounterFullSeries:      "series",
-	bpf.GpucauseCounterCounterFullThreadStats: "thread_stats",
-	bpf.GpucauseCounterCounterFullFunctions:   "functions",
-	bpf.GpucauseCounterCounterFullPointers:    "pointers",
-	bpf.GpucauseCounterCounterFullErrors:      "errors",
-	bpf.GpucauseCounterCounterFullRegistered:  "registered",
+	bpf.GpucauseCounterCounterFullThreads:       "threads",
+	bpf.GpucauseCounterCounterFullCallers:       "callers",
+	bpf.GpucauseCounterCounterFullProcesses:     "processes",
+	bpf.GpucauseCounterCounterFullSeries:        "series",
+	bpf.GpucauseCounterCounterFullThreadStats:   "thread_stats",
+	bpf.GpucauseCounterCounterFullFunctions:     "functions",
+	bpf.GpucauseCounterCounterFullPointers:      "pointers",
+	bpf.GpucauseCounterCounterFullErrors:        "errors",
+	bpf.GpucauseCounterCounterFullRegistered:    "registered",
+	bpf.GpucauseCounterCounterFullCommunicators: "communicators",
+	bpf.GpucauseCounterCounterFullDependencies:  "edges",
 }
 
 // Report returns the counters of losses and of what is attached. Counters that
@@ -56,6 +58,7 @@ func (s *Session) reportCounters(r *Report) {
 	r.AbandonedCalls = counters[bpf.GpucauseCounterCounterAbandonedCall]
 	r.StackOverflows = counters[bpf.GpucauseCounterCounterStackOverflow]
 	r.UserReadFaults = counters[bpf.GpucauseCounterCounterUserFault]
+	r.DependenciesLost = counters[bpf.GpucauseCounterCounterDependenciesLost]
 	for counter, name := range fullCounters {
 		r.MapFull[name] = counters[counter]
 	}

@@ -60,6 +60,12 @@ type Settings struct {
 	MaxFunctions uint32 // (process, launched function) pairs remembered, and twice as many registered ones
 	MaxPointers  uint32 // live GPU allocations remembered
 
+	NCCL bool // trace it
+	// MaxCommunicators bounds the communicators, and with them the pairs of ranks
+	// that send to each other (twice as many), and the GPU streams and CUDA events
+	// that depend on collectives (four times as many).
+	MaxCommunicators uint32
+
 	// DiscoverEvery is the pause between looks for newly mapped libraries.
 	DiscoverEvery time.Duration
 	// SingleStepARM64 allows probe sites that must be single-stepped on arm64,
@@ -70,20 +76,22 @@ type Settings struct {
 // DefaultSettings suit a production inference server.
 func DefaultSettings() Settings {
 	return Settings{
-		SlowCall:      time.Millisecond,
-		SlowSync:      10 * time.Millisecond,
-		SlowOffCPU:    200 * time.Microsecond,
-		Interruption:  20 * time.Microsecond,
-		MinCycle:      time.Millisecond,
-		MaxCycle:      10 * time.Second,
-		KernelStacks:  true,
-		RingBytes:     4 << 20,
-		MaxProcesses:  1024,
-		MaxThreads:    4096,
-		MaxSeries:     4096,
-		MaxFunctions:  16384,
-		MaxPointers:   32768,
-		DiscoverEvery: 200 * time.Millisecond,
+		SlowCall:         time.Millisecond,
+		SlowSync:         10 * time.Millisecond,
+		SlowOffCPU:       200 * time.Microsecond,
+		Interruption:     20 * time.Microsecond,
+		MinCycle:         time.Millisecond,
+		MaxCycle:         10 * time.Second,
+		KernelStacks:     true,
+		RingBytes:        4 << 20,
+		MaxProcesses:     1024,
+		MaxThreads:       4096,
+		MaxSeries:        4096,
+		MaxFunctions:     16384,
+		MaxPointers:      32768,
+		NCCL:             true,
+		MaxCommunicators: 4096,
+		DiscoverEvery:    200 * time.Millisecond,
 	}
 }
 

@@ -52,11 +52,16 @@ func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
 		sweepMap(t.maps.Functions, traced, imageOfFunction),
 		sweepMap(t.maps.Registered, traced, imageOfFunction),
 		sweepMap(t.maps.Pointers, traced, func(k *bpf.GpucausePointerKey) (tgid, image uint32) { return k.Tgid, k.Image }),
+		sweepMap(t.maps.Communicators, traced, imageOfHandle),
+		sweepMap(t.maps.Edges, traced, imageOfHandle),
+		sweepMap(t.maps.Pairs, traced, func(k *bpf.GpucausePairKey) (tgid, image uint32) { return k.Tgid, traced[k.Tgid] }),
 		t.sweepErrors(traced),
 	)
 }
 
 func imageOfFunction(k *bpf.GpucauseFunctionKey) (tgid, image uint32) { return k.Tgid, k.Image }
+
+func imageOfHandle(k *bpf.GpucauseHandleKey) (tgid, image uint32) { return k.Tgid, k.Image }
 
 // killStats marks a process's own counters dead, as the kernel side does at its exit.
 func (t *tally) killStats(slot uint32) {
@@ -87,9 +92,9 @@ func (t *tally) sweepErrors(traced map[uint32]uint32) error {
 func sweepMap[K any](m *ebpf.Map, traced map[uint32]uint32, imageOf func(*K) (tgid, image uint32)) error {
 	var stale []K
 	var key K
-	var value uint64
+	value := make([]byte, m.ValueSize())
 	entries := m.Iterate()
-	for entries.Next(&key, &value) {
+	for entries.Next(&key, value) {
 		tgid, image := imageOf(&key)
 		if now, still := traced[tgid]; !still || now != image {
 			stale = append(stale, key)

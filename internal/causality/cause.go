@@ -20,6 +20,7 @@ const (
 	CauseInputWait
 	CauseGPUBusy
 	CauseLaunchQueueFull
+	CauseCollectiveWait
 	CauseModuleLoad
 	CauseMemoryManagement
 	CauseMemcpy
@@ -37,6 +38,7 @@ var causeNames = [Causes]string{
 	CauseInputWait:        "input_wait",
 	CauseGPUBusy:          "gpu_busy",
 	CauseLaunchQueueFull:  "launch_queue_full",
+	CauseCollectiveWait:   "collective_wait",
 	CauseModuleLoad:       "module_load",
 	CauseMemoryManagement: "memory_management",
 	CauseMemcpy:           "memcpy",
@@ -72,6 +74,8 @@ var stateCauses = [event.LedgerStates]Cause{
 	event.LedgerDriver:       CauseUnknown,
 	event.LedgerBlockedOther: CauseUnknown,
 	event.LedgerRunnable:     CauseCPUContention,
+
+	event.LedgerCollectiveWait: CauseCollectiveWait,
 }
 
 // Attribution is the cause of an excess, by where the time went.

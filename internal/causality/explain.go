@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/internal/timeline"
@@ -16,6 +17,9 @@ type Settings struct {
 	// MaxCycleIntervals bounds the dispatcher's own intervals in a stall: whole
 	// outermost calls, the longest. Default 512.
 	MaxCycleIntervals int
+	// Waited returns the operation of NCCL that a thread waited for longest in
+	// [from, to]. Nil knows of none.
+	Waited func(thread event.Thread, from, to ktime.Time) (*collective.Operation, bool)
 	// Symbol names a Linux kernel address, without offset, or returns "". Nil
 	// leaves the reasons as the scheduler told them.
 	Symbol func(address uint64) string

@@ -1,6 +1,7 @@
 package causality
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/event"
@@ -111,10 +112,12 @@ type Judge struct {
 	baselines map[judged]*baseline
 }
 
-// judged names a thread beyond the reuse of its process's number.
+// judged names a thread beyond the reuse of its process's number, and what of its
+// time is compared: dispatch cycles, or arrivals on a communicator.
 type judged struct {
-	process event.ProcessID
-	tid     event.TID
+	process      event.ProcessID
+	tid          event.TID
+	communicator event.Serial // 0: dispatch cycles
 }
 
 // NewJudge returns a Judge that knows no thread.
@@ -125,7 +128,11 @@ func NewJudge(settings JudgeSettings) *Judge {
 // Judge tells what a cycle is by those of its thread before, and remembers it.
 // The cycles of one thread come in order.
 func (j *Judge) Judge(c *timeline.Cycle) Verdict {
-	b := j.baseline(judged{c.Process, c.Thread().TID})
+	return j.judge(judged{process: c.Process, tid: c.Thread().TID}, c)
+}
+
+func (j *Judge) judge(key judged, c *timeline.Cycle) Verdict {
+	b := j.baseline(key)
 	if c.Record.ID <= b.id { // its numbers begin again: the next thread with this TID
 		*b = baseline{}
 	}
@@ -258,10 +265,11 @@ func (b *baseline) older(key judged, other *baseline, otherKey judged) bool {
 	if b.seen != other.seen {
 		return b.seen < other.seen
 	}
-	if key.process.PID != otherKey.process.PID {
-		return key.process.PID < otherKey.process.PID
-	}
-	return key.tid < otherKey.tid
+	return cmp.Or(
+		cmp.Compare(key.process.PID, otherKey.process.PID),
+		cmp.Compare(key.tid, otherKey.tid),
+		cmp.Compare(key.communicator, otherKey.communicator),
+	) < 0
 }
 
 // Forget forgets the threads of a process that is gone.

@@ -13,6 +13,7 @@ type nesting struct {
 	innermost *event.Call // nil outside of calls
 	class     probe.Class // of innermost
 	waiting   bool        // a call whose job is to wait is open
+	gathering bool        // it waits for a collective
 	first     bool        // the first launch of a function is open
 }
 
@@ -22,6 +23,7 @@ func (n nesting) enter(call *event.Call) nesting {
 		n.class = p.Class
 		n.waiting = n.waiting || p.Waits()
 	}
+	n.gathering = n.waiting && (n.gathering || call.Notable&event.NotableCollective != 0)
 	n.first = n.first || call.Notable&event.NotableFirstLaunch != 0
 	return n
 }
@@ -32,7 +34,10 @@ func (n nesting) onCPU() event.LedgerState {
 	if n.innermost == nil {
 		return event.LedgerRunning
 	}
-	return event.CallState(n.class)
+	if state := event.CallState(n.class); state != event.LedgerSyncSpin || !n.gathering {
+		return state
+	}
+	return event.LedgerCollectiveWait
 }
 
 // onCPUMeans is onCPU, refined: what a first launch does is loading.
@@ -47,10 +52,14 @@ func (n nesting) onCPUMeans() event.LedgerState {
 // blocked is the state of a thread that is blocked for reason, as the ledger of
 // the Linux kernel side has it for the reasons that it knows.
 func (n nesting) blocked(reason event.OffCPUReason) event.LedgerState {
-	if n.waiting {
+	switch {
+	case n.gathering:
+		return event.LedgerCollectiveWait
+	case n.waiting:
 		return event.LedgerGPUWait
+	default:
+		return event.BlockedState(reason)
 	}
-	return event.BlockedState(reason)
 }
 
 // blockedMeans is blocked, refined: the driver works for the call that called

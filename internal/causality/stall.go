@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/internal/timeline"
@@ -24,6 +25,8 @@ type Stall struct {
 	Truncated int
 	Untraced  []Untraced
 	Stacks    []Stack // of the dispatcher's blocked intervals, the longest in all first; at most MaxStacks
+	// Collective is the operation of NCCL that the dispatcher waited for longest, if any.
+	Collective *collective.Operation
 }
 
 // MaxStacks is how many stacks a Stall has at most.
@@ -54,6 +57,9 @@ func ExplainCycle(tl *timeline.Timeline, cycle *timeline.Cycle, verdict Verdict,
 	s.Stacks = topStacks(blocked)
 	x.explainWaits(blocked)
 	s.Truncated, s.Untraced = x.truncated, x.sortedUntraced()
+	if settings.Waited != nil {
+		s.Collective, _ = settings.Waited(cycle.Thread(), cycle.Record.Start, cycle.Record.End)
+	}
 	return s
 }
 

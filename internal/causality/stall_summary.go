@@ -37,6 +37,8 @@ func accusation(s *Stall) string {
 		return amount + "waiting for the GPU" + s.mostIn(isWaiting)
 	case CauseLaunchQueueFull:
 		return amount + fmt.Sprintf("in %d launches that had to wait for room in the launch queue", s.Cycle.Launches)
+	case CauseCollectiveWait:
+		return amount + waitedIn(s)
 	case CauseModuleLoad:
 		return amount + "loading GPU code" + firstLaunches(s) + s.mostIn(isLoading)
 	case CauseMemoryManagement:

@@ -50,6 +50,7 @@ const (
 	NotableSampled                         // one in N
 	NotableChild                           // contains a notable call
 	NotableAbandoned                       // never returned: its thread exited, exec'ed or jumped out of it
+	NotableCollective                      // waited for a collective that was not known to be complete
 )
 
 // Call is one notable invocation of a catalogue function, entry to return, on

@@ -31,3 +31,12 @@ func Locate(procRoot string, pid event.PID, address uint64) (*Located, error) {
 	}
 	return &Located{Handle: file.handle, Size: file.size, Offset: line.offset + address - line.start}, nil
 }
+
+// FindMapped returns the path, as the process sees it, of the first executable
+// file that a process maps whose path is wanted. It is an ErrUnmapped where there is none.
+func FindMapped(procRoot string, pid event.PID, wanted func(path string) bool) (string, error) {
+	line, err := firstLine(procRoot, pid, func(line *mapsLine) bool {
+		return line.executable && line.inode != 0 && !line.deleted && wanted(line.path)
+	})
+	return line.path, err
+}

@@ -27,6 +27,7 @@ type mapsLine struct {
 	inode              uint64
 	path               string // as the process sees it, empty for anonymous memory
 	deleted            bool
+	executable         bool
 }
 
 // parseMapsLine reads "start-end perms offset major:minor inode  path".
@@ -41,6 +42,7 @@ func parseMapsLine(line string) (mapsLine, bool) {
 		!parseUint(fields[2], 16, &m.offset) || !parseUint(fields[4], 10, &m.inode) {
 		return mapsLine{}, false
 	}
+	m.executable = strings.Contains(fields[1], "x")
 	if len(fields) == 6 {
 		path := strings.ReplaceAll(strings.TrimLeft(fields[5], " "), `\012`, "\n")
 		m.path, m.deleted = strings.CutSuffix(path, " (deleted)")

@@ -20,6 +20,7 @@ var (
 	_ = [1]struct{}{}[uint(event.NotableSlow)-uint(bpf.GpucauseNotableNotableSlow)]
 	_ = [1]struct{}{}[uint(event.NotableFirstLaunch)-uint(bpf.GpucauseNotableNotableFirstLaunch)]
 	_ = [1]struct{}{}[uint(event.NotableChild)-uint(bpf.GpucauseNotableNotableChild)]
+	_ = [1]struct{}{}[uint(event.NotableCollective)-uint(bpf.GpucauseNotableNotableCollective)]
 	_ = [1]struct{}{}[uint(event.NotableAbandoned)-uint(bpf.GpucauseNotableNotableAbandoned)]
 
 	_ = [1]struct{}{}[uint(event.ReasonPreempted)-uint(bpf.GpucauseOffCpuReasonReasonPreempted)]

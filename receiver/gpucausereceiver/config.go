@@ -20,6 +20,8 @@ type Config struct {
 	Limits LimitsConfig `mapstructure:"limits"`
 	// Stalls says which dispatch cycles become traces; all of them are in the metrics.
 	Stalls StallsConfig `mapstructure:"stalls"`
+	// NCCL says which operations of NCCL become spans; all of them are in the metrics.
+	NCCL NCCLConfig `mapstructure:"nccl"`
 	// Spans bounds the traces.
 	Spans SpansConfig `mapstructure:"spans"`
 	// FollowWakers says whether processes that wake traced ones are traced too.
@@ -121,6 +123,23 @@ type LimitsConfig struct {
 	MaxPointers uint32 `mapstructure:"max_pointers"`
 }
 
+// NCCLConfig says which operations of NCCL are traced.
+type NCCLConfig struct {
+	// Enabled traces NCCL.
+	Enabled bool `mapstructure:"enabled"`
+	// SampleEvery makes one operation in so many a span, the same ones on every
+	// rank; 0 is off.
+	SampleEvery uint32 `mapstructure:"sample_every"`
+	// SlowThreshold is the host's wait, or the time between the first and the last
+	// rank's arrival on this host, from which an operation becomes a span in any case.
+	SlowThreshold time.Duration `mapstructure:"slow_threshold"`
+	// Timeout is how long after it was issued an operation is told that the host
+	// has not seen to complete.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// MaxCommunicators bounds the communicators that are followed.
+	MaxCommunicators uint32 `mapstructure:"max_communicators"`
+}
+
 // SpansConfig bounds the traces.
 type SpansConfig struct {
 	// MaxPerSecond is the sustained rate of spans per process; bursts may take
@@ -187,6 +206,10 @@ func createDefaultConfig() component.Config {
 			MinCycle:         settings.MinCycle,
 			MaxCycle:         settings.MaxCycle,
 		},
+		NCCL: NCCLConfig{
+			Enabled: true, SampleEvery: 100, SlowThreshold: 5 * time.Millisecond,
+			Timeout: 10 * time.Second, MaxCommunicators: settings.MaxCommunicators,
+		},
 		Spans:              SpansConfig{MaxPerSecond: 500, MaxDepth: 4, MaxIntervals: 64},
 		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 64},
 		CollectionInterval: 10 * time.Second,
@@ -198,23 +221,25 @@ func createDefaultConfig() component.Config {
 // captureSettings translates c for [capture.Open]. c must be valid.
 func (c *Config) captureSettings() capture.Settings {
 	return capture.Settings{
-		Mechanism:       mechanisms[c.Attach.Mechanism],
-		SlowCall:        c.Calls.SlowThreshold,
-		SlowSync:        c.Calls.SyncThreshold,
-		SlowOffCPU:      c.OffCPU.Threshold,
-		Interruption:    c.Calls.InterruptionThreshold,
-		SampleEvery:     c.Calls.SampleEvery,
-		SplitFunctions:  c.Calls.ByFunction,
-		MinCycle:        c.Stalls.MinCycle,
-		MaxCycle:        c.Stalls.MaxCycle,
-		KernelStacks:    c.OffCPU.KernelStacks,
-		RingBytes:       c.Limits.RingBufferBytes,
-		MaxProcesses:    c.Limits.MaxProcesses,
-		MaxThreads:      c.Limits.MaxThreads,
-		MaxSeries:       c.Limits.MaxSeries,
-		MaxFunctions:    c.Limits.MaxFunctions,
-		MaxPointers:     c.Limits.MaxPointers,
-		DiscoverEvery:   c.DiscoveryInterval,
-		SingleStepARM64: c.Attach.SingleStepARM64,
+		Mechanism:        mechanisms[c.Attach.Mechanism],
+		SlowCall:         c.Calls.SlowThreshold,
+		SlowSync:         c.Calls.SyncThreshold,
+		SlowOffCPU:       c.OffCPU.Threshold,
+		Interruption:     c.Calls.InterruptionThreshold,
+		SampleEvery:      c.Calls.SampleEvery,
+		SplitFunctions:   c.Calls.ByFunction,
+		MinCycle:         c.Stalls.MinCycle,
+		MaxCycle:         c.Stalls.MaxCycle,
+		KernelStacks:     c.OffCPU.KernelStacks,
+		RingBytes:        c.Limits.RingBufferBytes,
+		MaxProcesses:     c.Limits.MaxProcesses,
+		MaxThreads:       c.Limits.MaxThreads,
+		MaxSeries:        c.Limits.MaxSeries,
+		MaxFunctions:     c.Limits.MaxFunctions,
+		MaxPointers:      c.Limits.MaxPointers,
+		NCCL:             c.NCCL.Enabled,
+		MaxCommunicators: c.NCCL.MaxCommunicators,
+		DiscoverEvery:    c.DiscoveryInterval,
+		SingleStepARM64:  c.Attach.SingleStepARM64,
 	}
 }

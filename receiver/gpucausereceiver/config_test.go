@@ -51,6 +51,9 @@ func TestEveryKey(t *testing.T) {
 			Mode: StallModeAll, MinDuration: 30 * time.Millisecond, Ratio: 2.5, WarmUp: 5, Window: 50,
 			BaselineInterval: 5 * time.Minute, MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
 		},
+		NCCL: NCCLConfig{
+			SampleEvery: 7, SlowThreshold: 3 * time.Millisecond, Timeout: 20 * time.Second, MaxCommunicators: 70,
+		},
 		Spans:              SpansConfig{MaxPerSecond: 100, MaxDepth: 2, MaxIntervals: 32},
 		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 5},
 		Resource:           ResourceConfig{CommandLine: true},
@@ -64,12 +67,16 @@ func TestEveryKey(t *testing.T) {
 		Interruption: 50 * time.Microsecond, SampleEvery: 1000, SplitFunctions: true,
 		MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
 		RingBytes: 1 << 20, MaxProcesses: 10, MaxThreads: 20, MaxSeries: 30, MaxFunctions: 50, MaxPointers: 60,
+		MaxCommunicators: 70,
 		DiscoverEvery: time.Second,
 	}, config.captureSettings())
 }
 
 func TestInvalidConfigsSayWhatToWrite(t *testing.T) {
 	for name, message := range map[string]string{
+		"nccl_timeout": "nccl::timeout is 10ms: use at least 1s",
+		"nccl_slow":    "nccl::slow_threshold is 0s: use a positive duration such as 1ms",
+		"nccl_many":    "nccl::max_communicators is 0: use 1 to 1048576",
 		"mechanism":    `attach::mechanism is "magic": use auto, session, multi or perf`,
 		"interval":     "collection_interval is 10ms: use at least 1s",
 		"discovery":    "discovery_interval is 0s: use at least 10ms",

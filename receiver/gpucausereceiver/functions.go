@@ -21,7 +21,7 @@ const (
 // functions remembers what the launched functions of each process are called.
 type functions struct {
 	names map[event.PID]map[uint64]functionName
-	stubs *stubs // names the host functions that no record names
+	stubs *asker[stub, string] // names the host functions that no record names
 }
 
 // functionName is what is known of a function handle: its name, or another
@@ -31,8 +31,16 @@ type functionName struct {
 	sameAs uint64
 }
 
-func newFunctions(s *stubs) *functions {
-	return &functions{names: make(map[event.PID]map[uint64]functionName), stubs: s}
+// stub is a host function of a process.
+type stub struct {
+	pid     event.PID
+	address uint64
+}
+
+// newFunctions returns functions whose stubs nameOf names, which is called by
+// another goroutine; nil names none.
+func newFunctions(nameOf func(stub) (string, error)) *functions {
+	return &functions{names: make(map[event.PID]map[uint64]functionName), stubs: newAsker(nameOf)}
 }
 
 // add remembers a record.

@@ -29,7 +29,7 @@ func launchOf(t *testing.T, symbol string, handle uint64) *event.Call {
 }
 
 func TestFunctionsAreNamedReadably(t *testing.T) {
-	f := newFunctions(newStubs(nil))
+	f := newFunctions(nil)
 	f.add(named(1, gemm))
 	f.add(named(2, "triton_poi_fused_add_0"))
 	f.add(named(3, "_Znonsense"))
@@ -47,7 +47,7 @@ func TestFunctionsAreNamedReadably(t *testing.T) {
 }
 
 func TestNamesOfOneProcessAreBounded(t *testing.T) {
-	f := newFunctions(newStubs(nil))
+	f := newFunctions(nil)
 	for handle := range uint64(maxFunctionsPerProcess + 10) {
 		f.add(named(handle, fmt.Sprint("f", handle)))
 	}
@@ -61,15 +61,14 @@ func TestNamesOfOneProcessAreBounded(t *testing.T) {
 func TestUnnamedHostFunctionsAreLookedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []uint64
-		s := newStubs(func(pid event.PID, address uint64) (string, error) {
-			asked = append(asked, address)
-			if address == 0x20 {
+		f := newFunctions(func(s stub) (string, error) {
+			asked = append(asked, s.address)
+			if s.address == 0x20 {
 				return "", errors.New("stripped")
 			}
 			return gemm, nil
 		})
-		go s.run(t.Context())
-		f := newFunctions(s)
+		go f.stubs.run(t.Context())
 		f.add(named(0x30, "known"))
 		f.add(&event.FunctionName{Thread: engineTask.Thread, Handle: 0x40, SameAs: 0x50})
 		for range 3 {
@@ -91,15 +90,14 @@ func TestUnnamedHostFunctionsAreLookedUp(t *testing.T) {
 // Where too many questions wait, one is asked again later; an answer for a
 // process that is gone is dropped.
 func TestQuestionsAreBounded(t *testing.T) {
-	s := newStubs(func(event.PID, uint64) (string, error) { return gemm, nil })
-	f := newFunctions(s)
-	for handle := range uint64(maxStubs + 1) {
+	f := newFunctions(func(stub) (string, error) { return gemm, nil })
+	for handle := range uint64(maxQuestions + 1) {
 		f.look(launchOf(t, "cudaLaunchKernel", 1+handle))
 	}
-	assert.Len(t, f.names[engineProcess.PID], maxStubs)
-	go s.run(t.Context())
-	require.Eventually(t, func() bool { return len(s.found) == maxStubs }, time.Second, time.Millisecond)
-	f.look(launchOf(t, "cudaLaunchKernel", 1+maxStubs))
+	assert.Len(t, f.names[engineProcess.PID], maxQuestions)
+	go f.stubs.run(t.Context())
+	require.Eventually(t, func() bool { return len(f.stubs.found) == maxQuestions }, time.Second, time.Millisecond)
+	f.look(launchOf(t, "cudaLaunchKernel", 1+maxQuestions))
 	f.forget(engineProcess.PID)
 	f.collect()
 	assert.Empty(t, f.names)

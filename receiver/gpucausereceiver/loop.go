@@ -30,6 +30,7 @@ func (p *pipeline) start() {
 	p.loop.stopping, p.loop.done, p.loop.cancel = make(chan context.Context, 1), make(chan struct{}), cancel
 	beside, stopBeside := context.WithCancel(ctx)
 	p.loop.beside.Go(func() { p.functions.stubs.run(beside) })
+	p.loop.beside.Go(func() { p.collectives.reading.asker.run(beside) })
 	go func() {
 		defer close(p.loop.done)
 		defer p.loop.beside.Wait()

@@ -50,11 +50,12 @@ type pipeline struct {
 	spans      *spans.Builder
 	aggregator *measurement.Aggregator
 
-	budgets    *budgets
-	wakers     *wakers
-	functions  *functions
-	processes  *processes
-	overflowed uint64 // of the aggregator, already counted
+	budgets     *budgets
+	wakers      *wakers
+	functions   *functions
+	collectives *collectives
+	processes   *processes
+	overflowed  uint64 // of the aggregator, already counted
 }
 
 func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
@@ -74,9 +75,10 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 		timeline:  timeline.New(timeline.Settings{}),
 		budgets:   newBudgets(r.config.Spans.MaxPerSecond),
 		wakers:    newWakers(r.config.FollowWakers),
-		functions: newFunctions(newStubs(r.machine.stubName)),
+		functions: newFunctions(r.machine.stubName),
 		processes: newProcesses(r.machine.procPath, thisHost(), r.config.Resource),
 	}
+	p.collectives = newCollectives(r.config.NCCL, p.processes.host.id, r.machine.readCommunicator)
 	p.makeBuilders(r.settings.BuildInfo.Version)
 	if p.offset, err = r.machine.offset(); err != nil {
 		return nil, err
@@ -91,7 +93,9 @@ func (p *pipeline) makeBuilders(version string) {
 		MaxDepth:     int(p.config.Spans.MaxDepth),
 		MaxIntervals: int(p.config.Spans.MaxIntervals),
 		Symbol:       names.function,
+		Waited:       p.collectives.tracker.LongestWait,
 	}
+	p.collectives.arrivals = causality.NewArrivals(p.config.NCCL.SlowThreshold, p.explain)
 	p.judge = newJudge(p.config.Stalls, p.explain)
 	p.spans = spans.NewBuilder(spans.Settings{
 		HostName:     p.processes.host.name,
@@ -136,7 +140,10 @@ func (p *pipeline) add(record *event.Record) {
 		p.functions.add(&record.FunctionName)
 	case event.KindProcess:
 		p.change(&record.Process)
+		p.collectives.add(record)
 		p.timeline.Add(record)
+	case event.KindCommunicator, event.KindCollective, event.KindCompletion:
+		p.collectives.add(record)
 	case event.KindOffCPU:
 		p.noteWait(&record.OffCPU)
 		p.timeline.Add(record)
@@ -180,6 +187,7 @@ func (p *pipeline) noteWait(o *event.OffCPU) {
 // what the budgets allow at the time now.
 func (p *pipeline) emit(ctx context.Context, now, settled ktime.Time) {
 	batch := p.spans.NewBatch(p.offset)
+	p.tellCollectives(ctx, batch, now, settled)
 	p.timeline.Advance(settled, timeline.Handler{
 		Tree: func(tree *timeline.Tree) {
 			p.tell(ctx, batch, tree, now)
@@ -297,6 +305,7 @@ func (p *pipeline) forget(id event.ProcessID) {
 	p.functions.forget(id.PID)
 	p.budgets.forget(id.PID)
 	p.wakers.forget(id.PID)
+	p.collectives.arrivals.Forget(id.PID)
 	if p.judge != nil {
 		p.judge.Forget(id.PID)
 	}
@@ -304,7 +313,7 @@ func (p *pipeline) forget(id event.ProcessID) {
 
 // observe publishes figures of this goroutine's own for the component's metrics.
 func (p *pipeline) observe(ctx context.Context) {
-	p.reporter.setTimeline(p.timeline.Stats())
+	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats())
 	overflowed := p.aggregator.Overflowed()
 	p.telemetry.GpucauseSeriesOverflow.Add(ctx, int64(overflowed-p.overflowed))
 	p.overflowed = overflowed

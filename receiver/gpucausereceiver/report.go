@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/gpucause/gpucause/internal/capture"
+	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/timeline"
 	"github.com/gpucause/gpucause/receiver/gpucausereceiver/internal/metadata"
@@ -19,8 +20,8 @@ import (
 // metrics: one reading of all instruments takes one report.
 const reportAge = time.Second
 
-// reporter observes what the source and the timeline report for the
-// component's own metrics. It is safe for concurrent use.
+// reporter observes what the source, the timeline and the tracker of collectives
+// report for the component's own metrics. It is safe for concurrent use.
 type reporter struct {
 	source interface{ Report() capture.Report }
 
@@ -28,6 +29,7 @@ type reporter struct {
 	taken    time.Time
 	report   capture.Report
 	timeline timeline.Stats
+	tracker  collective.Stats
 }
 
 func (r *reporter) current() capture.Report {
@@ -39,12 +41,26 @@ func (r *reporter) current() capture.Report {
 	return r.report
 }
 
-// setTimeline publishes the timeline's figures, which only the pipeline's
-// goroutine may read.
-func (r *reporter) setTimeline(stats timeline.Stats) {
+// set publishes the figures that only the pipeline's goroutine may read.
+func (r *reporter) set(tl timeline.Stats, tracker collective.Stats) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.timeline = stats
+	r.timeline, r.tracker = tl, tracker
+}
+
+func (r *reporter) collectiveLosses() map[string]uint64 {
+	lost := r.current().DependenciesLost
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return map[string]uint64{
+		"unknown_communicator": r.tracker.Unknown,
+		"refused_communicator": r.tracker.Refused,
+		"unidentified":         r.tracker.Unidentified,
+		"incomplete":           r.tracker.Incomplete,
+		"late_completion":      r.tracker.Late,
+		"evicted":              r.tracker.Evicted,
+		"dependency":           lost,
+	}
 }
 
 func (r *reporter) losses() map[string]uint64 {
@@ -86,7 +102,8 @@ func (r *reporter) register(b *metadata.TelemetryBuilder) error {
 		b.RegisterGpucauseBpfRecursionMissesCallback(r.counts("program", perProgram(func(c capture.ProgramCost) uint64 { return c.Recursion }))),
 		b.RegisterGpucauseDiscoveryPassesCallback(r.count(func(r capture.Report) uint64 { return r.DiscoveryPasses })),
 		b.RegisterGpucauseDiscoveryTimeCallback(r.count(func(r capture.Report) uint64 { return uint64(max(r.DiscoveryTime, 0)) })),
-		b.RegisterGpucauseTimelineLossesCallback(r.timelineLosses()),
+		b.RegisterGpucauseTimelineLossesCallback(observeLosses(r.losses)),
+		b.RegisterGpucauseCollectiveLossesCallback(observeLosses(r.collectiveLosses)),
 	)
 }
 
@@ -104,9 +121,9 @@ func (r *reporter) counts(key string, of func(capture.Report) map[string]uint64)
 	}
 }
 
-func (r *reporter) timelineLosses() metric.Int64Callback {
+func observeLosses(of func() map[string]uint64) metric.Int64Callback {
 	return func(_ context.Context, observer metric.Int64Observer) error {
-		observe(observer, "reason", r.losses())
+		observe(observer, "reason", of())
 		return nil
 	}
 }
@@ -135,6 +152,9 @@ var recordKinds = [event.Kinds]string{
 	event.KindProcess:      "process",
 	event.KindFunctionName: "function_name",
 	event.KindCycle:        "cycle",
+	event.KindCommunicator: "communicator",
+	event.KindCollective:   "collective",
+	event.KindCompletion:   "completion",
 }
 
 func dropped(r capture.Report) map[string]uint64 {

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gpucause/gpucause/internal/capture"
+	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 )
@@ -26,8 +27,10 @@ type machine struct {
 	open   func(context.Context, capture.Settings, *zap.Logger) (source, error)
 	now    func() (ktime.Time, error)
 	offset func() (ktime.Offset, error)
-	// stubName names the host function at an address of a process; nil where none can be.
-	stubName func(event.PID, uint64) (string, error)
+	// stubName names a host function; nil where none can be.
+	stubName func(stub) (string, error)
+	// readCommunicator reads a communicator in its process's memory; nil where none can be.
+	readCommunicator func(commQuestion) (collective.Read, error)
 	// procPath is where the traced processes' /proc is mounted.
 	procPath string
 }

@@ -23,6 +23,7 @@ const (
 	minBaselineInterval   = time.Second
 	minCycleLength        = 10 * time.Microsecond
 	minMaxCycle           = 100 * time.Millisecond
+	minNCCLTimeout        = time.Second
 )
 
 var mechanisms = map[string]capture.Mechanism{
@@ -43,6 +44,7 @@ func (c *Config) Validate() error {
 		positive("calls::interruption_threshold", c.Calls.InterruptionThreshold),
 		positive("off_cpu::threshold", c.OffCPU.Threshold),
 		c.Stalls.validate(),
+		c.NCCL.validate(),
 		c.Limits.validate(),
 		within("spans::max_depth", c.Spans.MaxDepth, maxSpanDepth),
 		within("spans::max_intervals", c.Spans.MaxIntervals, maxSpanIntervals),
@@ -68,6 +70,14 @@ func (s StallsConfig) validate() error {
 		within("stalls::window", s.Window, maxStallWindow),
 		s.validateWarmUp(),
 		s.validateBaseline(),
+	)
+}
+
+func (n NCCLConfig) validate() error {
+	return errors.Join(
+		positive("nccl::slow_threshold", n.SlowThreshold),
+		atLeast("nccl::timeout", n.Timeout, minNCCLTimeout),
+		within("nccl::max_communicators", n.MaxCommunicators, maxLimit),
 	)
 }
 

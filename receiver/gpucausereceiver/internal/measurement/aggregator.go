@@ -27,17 +27,19 @@ type Aggregator struct {
 	processes  map[event.ProcessID]*process
 	series     int // of all processes, those that count towards the limits
 	at         ktime.Time
-	written    pcommon.Timestamp // of the latest points; never goes back
-	stalls     map[stall]uint64  // judged since the latest Add
+	written    pcommon.Timestamp                    // of the latest points; never goes back
+	stalls     map[stall]uint64                     // judged since the latest Add
+	operations map[toldCollective]*collectiveSeries // since the latest Add
 	overflowed uint64
 }
 
 // NewAggregator returns an Aggregator without series.
 func NewAggregator(settings Settings) *Aggregator {
 	return &Aggregator{
-		settings:  settings,
-		processes: make(map[event.ProcessID]*process),
-		stalls:    make(map[stall]uint64),
+		settings:   settings,
+		processes:  make(map[event.ProcessID]*process),
+		stalls:     make(map[stall]uint64),
+		operations: make(map[toldCollective]*collectiveSeries),
 	}
 }
 
@@ -55,6 +57,7 @@ func (a *Aggregator) Add(snapshot *event.Snapshot, offset ktime.Offset) {
 	add.memory()
 	add.dispatch()
 	add.judged()
+	add.collectives()
 	add.markExited()
 	a.at = snapshot.At
 }

@@ -1,6 +1,7 @@
 package measurement
 
 import (
+	"math"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -32,6 +33,33 @@ func (h *histogram) add(increment *event.Histogram) {
 		h.reach(i)
 		h.counts[i-h.first] += uint64(n)
 		h.count += uint64(n)
+	}
+}
+
+// observe adds one value.
+func (h *histogram) observe(d time.Duration) {
+	h.sum += d
+	h.count++
+	if d.Seconds() <= zeroThreshold {
+		h.zero++
+		return
+	}
+	index := int(math.Ceil(math.Log2(d.Seconds())*(1<<event.HistogramScale))) - 1 - event.HistogramMinIndex
+	index = min(max(index, 0), event.HistogramBuckets-1)
+	h.reach(index)
+	h.counts[index-h.first]++
+}
+
+// merge adds another distribution.
+func (h *histogram) merge(more *histogram) {
+	h.sum += more.sum
+	h.count += more.count
+	h.zero += more.zero
+	for i, n := range more.counts {
+		if n > 0 {
+			h.reach(more.first + i)
+			h.counts[more.first+i-h.first] += n
+		}
 	}
 }
 

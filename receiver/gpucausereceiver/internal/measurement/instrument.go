@@ -20,6 +20,9 @@ const (
 	keyOverflow      = "otel.metric.overflow"
 	keyDispatchState = "dispatch.state"
 	keyStallCause    = "stall.cause"
+	keyOperation     = "nccl.operation"
+	keyCommunicator  = "nccl.communicator"
+	keyRank          = "nccl.rank"
 )
 
 // Values of off_cpu.kind.
@@ -54,6 +57,9 @@ const (
 	dispatchTime
 	dispatchCycleDuration
 	dispatchStalls
+	collectiveDuration
+	collectiveWait
+	collectiveSize
 	instruments // how many there are
 )
 
@@ -74,6 +80,9 @@ var definitions = [instruments]struct {
 	runQueueLatency:       {"thread.run_queue.latency", "s", "Time from a thread's wakeup to its switch-in.", exponentialHistogram},
 	dispatchTime:          {"dispatch.time", "s", "Wall time of a dispatcher by what it did; the states of a thread sum to its wall time.", counter},
 	dispatchCycleDuration: {"dispatch.cycle.duration", "s", "Duration of dispatch cycles: from the return of one blocking synchronisation to that of the next.", exponentialHistogram},
+	collectiveDuration:    {"nccl.collective.duration", "s", "Time from a collective's enqueue until the host knew that it was complete: an upper bound of what it took.", exponentialHistogram},
+	collectiveWait:        {"nccl.collective.wait", "s", "Time that the host was stalled in a synchronisation that waited for a collective.", exponentialHistogram},
+	collectiveSize:        {"nccl.collective.size", "By", "Bytes of collectives, of the larger of what a rank puts in and gets out.", counter},
 	dispatchStalls:        {"dispatch.stalls", "{cycle}", "Dispatch cycles that were slow for their thread, by cause.", counter},
 }
 

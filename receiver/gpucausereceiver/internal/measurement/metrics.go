@@ -77,6 +77,9 @@ func (w *writer) write() {
 	for _, key := range slices.SortedFunc(maps.Keys(w.process.stalls), compareStalls) {
 		w.writeStalls(key, w.process.stalls[key])
 	}
+	for _, key := range slices.SortedFunc(maps.Keys(w.process.collectives), compareCollectives) {
+		w.writeCollectives(key, w.process.collectives[key])
+	}
 	if memory := w.process.memory; memory != nil {
 		w.number(memoryAllocated, period{memory.start, w.end}).SetIntValue(memory.allocated)
 	}

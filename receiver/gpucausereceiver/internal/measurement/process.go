@@ -21,6 +21,7 @@ type process struct {
 	threads     map[event.TID]*threadSeries
 	dispatch    map[event.TID]*dispatchSeries
 	stalls      map[stallKey]*stallSeries
+	collectives map[collectiveKey]*collectiveSeries
 	dispatchers map[event.TID]*dispatcher
 	memory      *memorySeries
 	ended       bool
@@ -33,6 +34,7 @@ func newProcess() *process {
 		threads:     make(map[event.TID]*threadSeries),
 		dispatch:    make(map[event.TID]*dispatchSeries),
 		stalls:      make(map[stallKey]*stallSeries),
+		collectives: make(map[collectiveKey]*collectiveSeries),
 		dispatchers: make(map[event.TID]*dispatcher),
 	}
 }
@@ -48,7 +50,7 @@ func (p *process) seriesThread(tid event.TID) event.TID {
 
 // size returns the number of series that count towards the limits.
 func (p *process) size() int {
-	return len(p.calls) + len(p.errors) + len(p.threads) + len(p.dispatch) + len(p.stalls)
+	return len(p.calls) + len(p.errors) + len(p.threads) + len(p.dispatch) + len(p.stalls) + len(p.collectives)
 }
 
 // promote makes task a dispatcher.

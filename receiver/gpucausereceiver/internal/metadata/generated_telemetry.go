@@ -37,6 +37,9 @@ type TelemetryBuilder struct {
 	GpucauseCallsTooDeep          metric.Int64ObservableCounter
 	GpucauseCallsUnmatchedReturns metric.Int64ObservableCounter
 	GpucauseChainsTruncated       metric.Int64Counter
+	GpucauseCollectiveLosses      metric.Int64ObservableCounter
+	GpucauseCollectivesEmitted    metric.Int64Counter
+	GpucauseCollectivesSuppressed metric.Int64Counter
 	GpucauseCyclesIncomplete      metric.Int64Counter
 	GpucauseCyclesJudged          metric.Int64Counter
 	GpucauseDiscoveryPasses       metric.Int64ObservableCounter
@@ -172,6 +175,21 @@ func (builder *TelemetryBuilder) RegisterGpucauseCallsUnmatchedReturnsCallback(c
 		cb(ctx, &observerInt64{inst: builder.GpucauseCallsUnmatchedReturns, obs: o})
 		return nil
 	}, builder.GpucauseCallsUnmatchedReturns)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterGpucauseCollectiveLossesCallback sets callback for observable GpucauseCollectiveLosses metric.
+func (builder *TelemetryBuilder) RegisterGpucauseCollectiveLossesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.GpucauseCollectiveLosses, obs: o})
+		return nil
+	}, builder.GpucauseCollectiveLosses)
 	if err != nil {
 		return err
 	}
@@ -456,6 +474,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_gpucause_chains_truncated",
 		metric.WithDescription("Waits whose waker's story was cut for spans.max_depth or spans.max_intervals. [Development]"),
 		metric.WithUnit("{wait}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseCollectiveLosses, err = builder.meter.Int64ObservableCounter(
+		"otelcol_gpucause_collective_losses",
+		metric.WithDescription("Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, incomplete, late_completion, evicted, dependency. [Development]"),
+		metric.WithUnit("{operation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseCollectivesEmitted, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_collectives_emitted",
+		metric.WithDescription("Operations of NCCL that became spans. [Development]"),
+		metric.WithUnit("{operation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseCollectivesSuppressed, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_collectives_suppressed",
+		metric.WithDescription("Operations of NCCL that were worth a span and did not become one, because their process was over spans::max_per_second. [Development]"),
+		metric.WithUnit("{operation}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.GpucauseCyclesIncomplete, err = builder.meter.Int64Counter(

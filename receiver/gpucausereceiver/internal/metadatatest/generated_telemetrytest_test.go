@@ -48,6 +48,10 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterGpucauseCollectiveLossesCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterGpucauseDiscoveryPassesCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -102,6 +106,8 @@ func TestSetupTelemetry(t *testing.T) {
 	}))
 	tb.GpucauseBaselinesEmitted.Add(context.Background(), 1)
 	tb.GpucauseChainsTruncated.Add(context.Background(), 1)
+	tb.GpucauseCollectivesEmitted.Add(context.Background(), 1)
+	tb.GpucauseCollectivesSuppressed.Add(context.Background(), 1)
 	tb.GpucauseCyclesIncomplete.Add(context.Background(), 1)
 	tb.GpucauseCyclesJudged.Add(context.Background(), 1)
 	tb.GpucauseMetricsRefused.Add(context.Background(), 1)
@@ -140,6 +146,15 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseChainsTruncated(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCollectiveLosses(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCollectivesEmitted(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCollectivesSuppressed(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseCyclesIncomplete(t, testTel,

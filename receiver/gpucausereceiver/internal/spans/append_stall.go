@@ -19,6 +19,9 @@ func (b *Batch) AppendStall(stall *causality.Stall) []Emitted {
 		w.interval(child, below)
 	}
 	w.linkPrevious(root, threadKey{process: stall.Process, tid: stall.Cycle.Task.Thread.TID}, id)
+	if o := stall.Collective; o != nil && meets(o) {
+		link(root, b.builder.collectiveID(o), linkCollective)
+	}
 	return w.emitted
 }
 

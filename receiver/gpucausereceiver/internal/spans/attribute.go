@@ -53,6 +53,39 @@ const (
 	linkOwn          = "own_trace"
 )
 
+// Attributes of an operation of NCCL.
+const (
+	attrOperation        = "nccl.operation"
+	attrCommunicator     = "nccl.communicator"
+	attrCommunicatorSize = "nccl.communicator.size"
+	attrRank             = "nccl.rank"
+	attrSequence         = "nccl.sequence"
+	attrCount            = "nccl.count"
+	attrDatatype         = "nccl.datatype"
+	attrSize             = "nccl.size" // bytes
+	attrReduction        = "nccl.reduction"
+	attrRoot             = "nccl.root"
+	attrPeer             = "nccl.peer"
+	attrGroup            = "nccl.group"
+	attrStream           = "cuda.stream"
+	attrSampled          = "nccl.sampled"
+	attrCompleted        = "nccl.completed"
+	attrLaunchesQueued   = "nccl.queue.launches"
+	attrEnqueueTime      = "nccl.enqueue.time" // Unix time in nanoseconds
+	attrEnqueueQuality   = "nccl.enqueue.quality"
+	attrCompletionTime   = "nccl.completion.time"       // Unix time in nanoseconds: an upper bound
+	attrNotBefore        = "nccl.completion.not_before" // Unix time in nanoseconds: a lower bound
+	attrWait             = "nccl.wait"                  // seconds
+	attrWaitStart        = "nccl.wait.start_time"       // Unix time in nanoseconds
+	attrPeerWait         = "nccl.wait.peer"             // seconds: a lower bound
+	prefixArrivalTime    = "nccl.arrival.time."         // + state: seconds, where not 0
+	attrArrivalCause     = "nccl.arrival.cause"
+	attrArrivalExplained = "nccl.arrival.explained" // 0..1
+	attrArrivalSummary   = "nccl.arrival.summary"
+	linkCycle            = "dispatch_cycle"
+	linkCollective       = "collective"
+)
+
 // Attributes of a dispatch cycle.
 const (
 	attrStallKind      = "stall.kind"

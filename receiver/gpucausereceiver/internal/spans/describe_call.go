@@ -122,6 +122,7 @@ var notableNames = [...]struct {
 	{event.NotableSampled, "sampled"},
 	{event.NotableChild, "contains_notable"},
 	{event.NotableAbandoned, "abandoned"},
+	{event.NotableCollective, "collective"},
 }
 
 func putNotable(attributes pcommon.Map, notable event.Notable) {

@@ -19,6 +19,7 @@ const (
 	kindBlocked
 	kindRunnable
 	kindCycle
+	kindCollective
 )
 
 // rootID identifies a trace and its root span. It follows from the outermost
@@ -36,9 +37,7 @@ func (b *Builder) rootID(process event.ProcessID, call *event.Call) rootID {
 // stallID identifies the trace of a dispatch cycle. A call that began with the
 // cycle has another one.
 func (b *Builder) stallID(stall *causality.Stall) rootID {
-	cycle := &stall.Cycle
-	trace := b.traceID(stall.Process, cycle.Task.Thread.TID, cycle.Start, kindCycle)
-	return rootID{trace: trace, span: spanID(trace, pcommon.SpanID{}, cycleKey(cycle))}
+	return b.cycleID(stall.Process, stall.Cycle.Task.Thread, stall.Cycle.Start)
 }
 
 // traceID is a hash of host, process, thread, start and what the root is. It is never zero.

@@ -1,0 +1,83 @@
+package causality
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gpucause/gpucause/internal/collective"
+	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/timeline"
+)
+
+// Arrivals finds out why operations of NCCL came late: it compares each with the
+// same thread's before on the communicator. It is for one goroutine, and
+// deterministic.
+type Arrivals struct {
+	judge   *Judge
+	explain Settings
+}
+
+// NewArrivals returns Arrivals that know no thread. An arrival is late when it
+// took at least slow, and much longer than is typical.
+func NewArrivals(slow time.Duration, explain Settings) *Arrivals {
+	return &Arrivals{
+		judge:   NewJudge(JudgeSettings{MinDuration: slow, Baseline: -1, Explain: explain}),
+		explain: explain,
+	}
+}
+
+// Explain tells why o came late for its thread, if it did, and remembers it. The
+// timeline must know all that happened until o.
+func (a *Arrivals) Explain(tl *timeline.Timeline, o *collective.Operation) (collective.Reason, bool) {
+	if o.Previous == 0 {
+		return collective.Reason{}, false
+	}
+	window := tl.Window(o.Communicator.Process, o.Task.Thread, o.Previous, o.Enqueued)
+	window.Record.Task, window.Record.ID = o.Task, o.Arrivals
+	window.Record.Ledger, window.Record.Launches = o.Arrival, o.Launches
+	key := judged{process: o.Communicator.Process, tid: o.Task.Thread.TID, communicator: o.Serial}
+	verdict := a.judge.judge(key, window)
+	if verdict.Kind != KindStall {
+		return collective.Reason{}, false
+	}
+	stall := ExplainCycle(tl, window, verdict, a.explain)
+	return collective.Reason{Cause: verdict.Cause.String(), Explained: verdict.Explained, Clause: accusation(stall)}, true
+}
+
+// Forget forgets the threads of a process that is gone.
+func (a *Arrivals) Forget(pid event.PID) { a.judge.Forget(pid) }
+
+// waitedIn tells which collective a dispatcher waited for, and for whom in it.
+func waitedIn(s *Stall) string {
+	o := s.Collective
+	if o == nil {
+		return "waiting for a collective" + s.mostIn(isWaiting)
+	}
+	return "waiting in " + operationName(o) + waitedFor(o)
+}
+
+func operationName(o *collective.Operation) string {
+	name := o.Row().Function
+	if o.Communicator.Size == collective.Unknown {
+		return name
+	}
+	return fmt.Sprintf("%s of %d ranks", name, o.Communicator.Size)
+}
+
+// waitedFor names the rank that was waited for, as far as it is certain.
+func waitedFor(o *collective.Operation) string {
+	peer, known := o.PeerWait()
+	last, ok := o.WaitedFor()
+	if !known {
+		return ", for whom is not known on this host"
+	}
+	if !ok || peer == 0 {
+		return ", which all ranks had queued before: the GPUs were behind"
+	}
+	phrase := fmt.Sprintf(", at least %s of it for rank %d (%s, pid %d), which came %s after this one",
+		shown(peer), last.Communicator.Rank, last.Task.Comm, last.Task.Thread.PID, shown(last.Lag))
+	if last.Late.Clause != "" {
+		phrase += ": " + last.Late.Clause
+	}
+	return phrase
+}

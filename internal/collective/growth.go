@@ -1,0 +1,28 @@
+package collective
+
+// maxGrowths bounds the growths whose keys are remembered, and those whose keys
+// are waited for.
+const maxGrowths = 1024
+
+// noteGrowth remembers the key of a grown communicator, which the root has told.
+func (t *Tracker) noteGrowth(g growth, key Key) {
+	if len(t.growths) >= maxGrowths {
+		clear(t.growths)
+	}
+	t.growths[g] = key
+	for _, c := range t.unnamed[g] {
+		c.Key = key
+	}
+	delete(t.unnamed, g)
+}
+
+// waitForGrowth names c when the root is heard of.
+func (t *Tracker) waitForGrowth(g growth, c *Communicator) {
+	if c.Key.Known() {
+		return
+	}
+	if len(t.unnamed) >= maxGrowths {
+		clear(t.unnamed)
+	}
+	t.unnamed[g] = append(t.unnamed[g], c)
+}

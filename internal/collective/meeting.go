@@ -1,0 +1,147 @@
+package collective
+
+import (
+	"time"
+
+	"github.com/gpucause/gpucause/internal/ktime"
+	"github.com/gpucause/gpucause/internal/probe"
+)
+
+// meetingKey is one operation of a communicator: a collective, or what one rank
+// sends to another.
+type meetingKey struct {
+	communicator Key
+	from, to     int // of a send and its receive; both Unknown for a collective
+	number       uint64
+}
+
+// meeting is an operation with its ranks on this host.
+type meeting struct {
+	key   meetingKey
+	size  int // ranks that meet, or Unknown
+	ranks []*Operation
+	told  int // of ranks
+	begun ktime.Time
+}
+
+// pairSize is how many ranks a send and its receive have.
+const pairSize = 2
+
+// keyOf returns the meeting that an operation belongs to, if it is known.
+func keyOf(o *Operation) (key meetingKey, size int, ok bool) {
+	c := o.Communicator
+	if o.Number() == 0 || c.Rank == Unknown {
+		return meetingKey{}, 0, false
+	}
+	key = meetingKey{communicator: c.Key, from: Unknown, to: Unknown, number: o.Number()}
+	peer, paired := o.Peer()
+	if !paired {
+		return key, c.Size, true
+	}
+	key.from, key.to = c.Rank, peer
+	if o.Row().Role == probe.RoleReceives {
+		key.from, key.to = peer, c.Rank
+	}
+	return key, pairSize, true
+}
+
+// Ranks returns the operation's ranks on this host, o among them if they are known.
+func (o *Operation) Ranks() []*Operation {
+	if o.meeting == nil {
+		return nil
+	}
+	return o.meeting.ranks
+}
+
+// complete reports whether all ranks are here.
+func (m *meeting) complete() bool { return m.size != Unknown && len(m.ranks) == m.size }
+
+// dependence is which ranks others depend on.
+type dependence uint8
+
+const (
+	onAll     dependence = iota // every rank on every other
+	onRoot                      // all on the root
+	onOthers                    // the root on all others
+	onPartner                   // two ranks on each other
+)
+
+// dependences are of the operations that not every rank depends on every other in.
+var dependences = map[string]dependence{
+	"ncclBroadcast": onRoot,
+	"ncclBcast":     onRoot,
+	"ncclScatter":   onRoot,
+	"ncclReduce":    onOthers,
+	"ncclGather":    onOthers,
+	"ncclSend":      onPartner,
+	"ncclRecv":      onPartner,
+}
+
+// needs reports whether an operation cannot complete on o's rank before other has
+// been queued.
+func (o *Operation) needs(other *Operation) bool {
+	if o == other {
+		return false
+	}
+	root, rooted := o.Root()
+	switch dependences[o.Row().Function] {
+	case onRoot:
+		return rooted && other.Communicator.Rank == root
+	case onOthers:
+		return rooted && o.Communicator.Rank == root
+	default:
+		return true
+	}
+}
+
+// Last is the rank that another one could not do without, and that came last.
+type Last struct {
+	*Operation
+	Lag time.Duration // after the one that it is compared with
+}
+
+// WaitedFor returns the rank that o's could not do without and that was queued
+// last, if that was after o itself. It is known only where all ranks are on this
+// host and none of the times is a lower bound.
+func (o *Operation) WaitedFor() (Last, bool) {
+	m := o.meeting
+	if m == nil || !m.complete() {
+		return Last{}, false
+	}
+	var last *Operation
+	for _, other := range m.ranks {
+		if other.AtLeast {
+			return Last{}, false
+		}
+		if o.needs(other) && (last == nil || other.Enqueued > last.Enqueued) {
+			last = other
+		}
+	}
+	if last == nil || last.Enqueued <= o.Enqueued {
+		return Last{}, false
+	}
+	return Last{Operation: last, Lag: last.Enqueued.Sub(o.Enqueued)}, true
+}
+
+// PeerWait returns how much of o's wait is certainly another rank's doing,
+// because that one had not been queued: a lower bound. It is known where all
+// ranks are on this host.
+func (o *Operation) PeerWait() (time.Duration, bool) {
+	if o.meeting == nil || !o.meeting.complete() || o.Wait == (Wait{}) {
+		return 0, false
+	}
+	late, ok := o.WaitedFor()
+	if !ok {
+		return 0, true
+	}
+	return max(0, min(o.Wait.End, late.Enqueued).Sub(o.Wait.Start)), true
+}
+
+// skew is the time between the first and the last rank's arrival, of those here.
+func (m *meeting) skew() time.Duration {
+	first, last := m.ranks[0].Enqueued, m.ranks[0].Enqueued
+	for _, o := range m.ranks[1:] {
+		first, last = min(first, o.Enqueued), max(last, o.Enqueued)
+	}
+	return last.Sub(first)
+}

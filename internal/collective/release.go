@@ -1,0 +1,143 @@
+package collective
+
+import (
+	"container/heap"
+
+	"github.com/gpucause/gpucause/internal/ktime"
+)
+
+// queue is a heap (container/heap) of the operations that have not been told, the
+// one that is due first first.
+type queue []*Operation
+
+func (q queue) Len() int { return len(q) }
+
+func (q queue) Less(i, j int) bool {
+	if q[i].due != q[j].due {
+		return q[i].due < q[j].due
+	}
+	return q[i].End < q[j].End
+}
+
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+func (q *queue) Push(o any) {
+	operation := o.(*Operation)
+	operation.place, operation.queued = len(*q), true
+	*q = append(*q, operation)
+}
+
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	o := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	o.queued = false
+	return o
+}
+
+// next takes the operation that is due first.
+func (q *queue) next() *Operation { return heap.Pop(q).(*Operation) }
+
+// Handler receives operations, each twice. A nil field discards.
+type Handler struct {
+	// Arrived is told of an operation when the records of all that came before it
+	// are there, in the order of arrival.
+	Arrived func(*Operation)
+	// Told is told of it when it is over, or its time is.
+	Told func(*Operation)
+}
+
+// Advance says that all records that ended before now have been added, and tells
+// the operations whose time has come. An end of time as now tells all.
+func (t *Tracker) Advance(now ktime.Time, tell Handler) {
+	t.tellArrived(now, tell.Arrived)
+	for len(t.pending) > 0 && t.pending[0].due <= now {
+		o := t.pending.next()
+		o.told = true
+		t.count(o)
+		if tell.Told != nil {
+			tell.Told(o)
+		}
+		t.leave(o.meeting)
+	}
+	if now.Sub(t.swept) >= t.settings.Timeout {
+		t.sweep(now)
+	}
+}
+
+func (t *Tracker) tellArrived(now ktime.Time, arrived func(*Operation)) {
+	n := 0
+	for n < len(t.arrived) && now.Sub(t.arrived[n].Enqueued) >= t.settings.Settle {
+		if arrived != nil {
+			arrived(t.arrived[n])
+		}
+		n++
+	}
+	clear(t.arrived[:n])
+	t.arrived = t.arrived[n:]
+}
+
+// leave forgets a meeting whose last rank has been told.
+func (t *Tracker) leave(m *meeting) {
+	if m == nil {
+		return
+	}
+	if m.told++; m.complete() && m.told == len(m.ranks) {
+		delete(t.meetings, m.key)
+	}
+}
+
+func (t *Tracker) count(o *Operation) {
+	t.stats.Operations++
+	if !o.Communicator.Key.Known() || o.Communicator.Rank == Unknown {
+		t.stats.Unidentified++
+	}
+	if o.Completed == 0 {
+		t.stats.Incomplete++
+	}
+}
+
+// sweep forgets meetings that are over, and what was told and never completes.
+func (t *Tracker) sweep(now ktime.Time) {
+	t.swept = now
+	for key, m := range t.meetings {
+		if now.Sub(m.begun) > 2*t.settings.Timeout {
+			delete(t.meetings, key)
+		}
+	}
+	for key, open := range t.open {
+		n := 0
+		for n < len(open) && open[n].told && now.Sub(open[n].End) > 2*t.settings.Timeout {
+			n++
+		}
+		clear(open[:n])
+		t.open[key] = open[n:]
+		if n == len(open) {
+			delete(t.open, key)
+		}
+	}
+}
+
+// Worth reports whether an operation that is told is worth a span: it is sampled
+// or failed, its wait was long, its ranks on this host were far apart, or it was
+// not seen to complete and nothing followed it on its communicator.
+func (t *Tracker) Worth(o *Operation) bool {
+	switch {
+	case o.Sampled, o.Failed(), o.Refused, o.Wait.Duration() >= t.settings.Slow:
+		return true
+	case o.meeting != nil && o.meeting.skew() >= t.settings.Slow:
+		return true
+	default:
+		return o.Completed == 0 && t.isLast(o)
+	}
+}
+
+// isLast reports whether o is the latest operation on a communicator that is there.
+func (t *Tracker) isLast(o *Operation) bool {
+	open := t.open[commKey{o.Task.Thread.PID, o.Serial}]
+	return len(open) > 0 && open[len(open)-1] == o
+}
