@@ -438,6 +438,8 @@ static __noinline int issue_operation(struct caller *caller, struct frame *f)
 	}
 	if (!c)
 		return 0;
+	if (f->result && f->result != row->benign)
+		return emit_operation(caller, f, c->serial, 0); /* NCCL does not count it either */
 	which = (u64)++c->operations << 32 | c->serial;
 	if (row->nccl_role == nccl_collective)
 		sequence = ++c->collectives;

@@ -74,8 +74,8 @@ func waitedFor(o *collective.Operation) string {
 	if !ok || peer == 0 {
 		return ", which all ranks had queued before: the GPUs were behind"
 	}
-	phrase := fmt.Sprintf(", at least %s of it for rank %d (%s, pid %d), which came %s after this one",
-		shown(peer), last.Communicator.Rank, last.Task.Comm, last.Task.Thread.PID, shown(last.Lag))
+	phrase := fmt.Sprintf("; of the wait of %s at least %s was for rank %d (%s, pid %d), which came %s later",
+		shown(o.Wait.Duration()), shown(peer), last.Communicator.Rank, last.Task.Comm, last.Task.Thread.PID, shown(last.Lag))
 	if last.Late.Clause != "" {
 		phrase += ": " + last.Late.Clause
 	}

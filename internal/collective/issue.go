@@ -21,6 +21,10 @@ func (t *Tracker) addCollective(r *event.Collective) {
 	}
 	own := *r
 	o := &Operation{Collective: &own, Communicator: c}
+	if o.Failed() {
+		t.schedule(o, r.End)
+		return
+	}
 	t.open[key] = append(t.open[key], o)
 	if r.Group != 0 {
 		group := groupKey{r.Task.Thread, r.Group}

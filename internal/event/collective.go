@@ -42,7 +42,7 @@ type Collective struct {
 	Start, End ktime.Time // of the call
 	Group      uint64     // of the outermost group that it is in, of its thread; 0: it is in none and queued at End
 	Serial     Serial
-	Operation  uint32 // number among all operations of the communicator, from 1
+	Operation  uint32 // number among all operations of the communicator, from 1; 0: the call failed
 	Sequence   uint64 // number among its collectives, or among the sends or receives with the same peer; 0: not known
 	Args       [probe.MaxSlots]uint64
 	Result     int32

@@ -10,11 +10,15 @@
 //	call TID #ID FUNCTION T..T [in #ID] [result=N] [ARGUMENT=N] [FLAG...]
 //	offcpu TID T..T REASON [in #ID] [wake=T] [by TID|softirq|hardirq|interrupt] [had=TID] [syscall=N] [stack=SYMBOL,...] [unrecorded]
 //	cycle TID #ID T..T [repeat=N] [by=FUNCTION|max_cycle|thread_exit] [launches=N] [first_launches=N] [failed=N] [copied=N] [STATE=DURATION...]
+//	communicator TID #SERIAL [id=NAME size=N rank=N] [late]   a process's end of a communicator of NCCL, of its own number
+//	collective TID #SERIAL FUNCTION T..T [repeat=N every=DURATION] [ARGUMENT=N] [result=N] [launches=N] [cycle=T] [STATE=DURATION...]
+//	complete TID #SERIAL FUNCTION T..T [repeat=N every=DURATION] [pending=T]   it waited for all operations so far, or found them complete
 //	exit TID at=T                          the thread exits; "exit process PID at=T"
 //	limit depth=N intervals=N              bounds of the chain
 //	judge [min=DURATION] [ratio=N] [window=N] [warm_up=N] [baseline=DURATION] [all]
 //
-// A cycle's time that no STATE names is running. With repeat=N, N cycles of the
+// A cycle's time that no STATE names is running; so is the time since the
+// thread's collective before. With repeat=N, N cycles of the
 // same length follow one another. Without judge there is no periodic baseline.
 //
 // Flags of a call are those of event.Notable (slow, interrupted, failed,

@@ -6,16 +6,22 @@ import (
 	"time"
 
 	"github.com/gpucause/gpucause/internal/causality"
+	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/internal/probe"
 	"github.com/gpucause/gpucause/internal/timeline"
 )
 
+// slow is from when on waits for collectives, and their arrivals, are slow.
+const slow = 5 * time.Millisecond
+
 // Teller receives what a story tells.
 type Teller struct {
 	Chain func(*causality.Chain)
 	Stall func(*causality.Stall) // of the cycles that are worth a trace
+	// Collective is told the operations of NCCL that are worth a span; nil discards.
+	Collective func(*collective.Operation)
 }
 
 // Run plays the story and hands every chain and stall to tell, in order.
@@ -24,20 +30,37 @@ func (s *Story) Run(tell Teller) timeline.Stats {
 	for _, f := range s.Follows {
 		tl.Follow(f.Process, f.At)
 	}
+	tracker := collective.New(collective.Settings{HostID: "host", SampleEvery: -1})
+	explain := s.Settings
+	explain.Waited = tracker.LongestWait
+	arrivals := causality.NewArrivals(slow, explain)
 	judge := causality.NewJudge(s.Judge)
+	meet := collective.Handler{
+		Arrived: func(o *collective.Operation) { o.Late, _ = arrivals.Explain(tl, o) },
+		Told: func(o *collective.Operation) {
+			if tell.Collective != nil && tracker.Worth(o) {
+				tell.Collective(o)
+			}
+		},
+	}
 	emit := timeline.Handler{
-		Tree: func(tree *timeline.Tree) { tell.Chain(causality.Explain(tl, tree, s.Settings)) },
+		Tree: func(tree *timeline.Tree) { tell.Chain(causality.Explain(tl, tree, explain)) },
 		Cycle: func(cycle *timeline.Cycle) {
 			if v := judge.Judge(cycle); v.Kind != causality.KindNone {
-				tell.Stall(causality.ExplainCycle(tl, cycle, v, s.Settings))
+				tell.Stall(causality.ExplainCycle(tl, cycle, v, explain))
 			}
 		},
 	}
 	for n := range s.Records {
+		tracker.Add(&s.Records[n])
 		tl.Add(&s.Records[n])
-		tl.Advance(arrivalTime(&s.Records[n]), emit)
+		now := arrivalTime(&s.Records[n])
+		tracker.Advance(now, meet)
+		tl.Advance(now, emit)
 	}
-	tl.Advance(Epoch.Add(time.Hour), emit)
+	over := Epoch.Add(time.Hour)
+	tracker.Advance(over, meet)
+	tl.Advance(over, emit)
 	return tl.Stats()
 }
 
@@ -49,6 +72,12 @@ func arrivalTime(r *event.Record) ktime.Time {
 		return r.OffCPU.End
 	case event.KindCycle:
 		return r.Cycle.End
+	case event.KindCommunicator:
+		return r.Communicator.At
+	case event.KindCollective:
+		return r.Collective.End
+	case event.KindCompletion:
+		return r.Completion.End
 	default:
 		return r.Process.At
 	}
@@ -60,6 +89,8 @@ func (s *Story) Tell() string {
 	stats := s.Run(Teller{
 		Chain: func(chain *causality.Chain) { writeChain(&out, chain) },
 		Stall: func(stall *causality.Stall) { writeStall(&out, stall) },
+
+		Collective: func(o *collective.Operation) { writeCollective(&out, o) },
 	})
 	if lost := losses(stats); lost != "" {
 		fmt.Fprintf(&out, "losses:%s\n", lost)
@@ -94,6 +125,25 @@ func writeStall(out *strings.Builder, stall *causality.Stall) {
 		fmt.Fprintf(out, "  (stack: %s, count %d, mean %s)\n", s.Reason, s.Count, s.Mean())
 	}
 	fmt.Fprintf(out, "  %s %.2f = %s\n", stall.Cause, stall.Explained, causality.StallSummary(stall))
+}
+
+func writeCollective(out *strings.Builder, o *collective.Operation) {
+	fmt.Fprintf(out, "%s #%d, rank %d, %s: ", o.Row().Function, o.Number(), o.Communicator.Rank, who(o.Task))
+	if o.Failed() {
+		fmt.Fprintf(out, "failed %d", o.Result)
+	} else {
+		fmt.Fprintf(out, "queued %s", o.Enqueued.Sub(Epoch))
+	}
+	if o.Completed != 0 {
+		fmt.Fprintf(out, ", complete %s", o.Completed.Sub(Epoch))
+	}
+	if peer, known := o.PeerWait(); known {
+		fmt.Fprintf(out, ", waited %s, for another rank %s", o.Wait.Duration(), peer)
+	}
+	if o.Late != (collective.Reason{}) {
+		fmt.Fprintf(out, "\n  late: %s %.2f = %s", o.Late.Cause, o.Late.Explained, o.Late.Clause)
+	}
+	out.WriteString("\n")
 }
 
 func writeUntraced(out *strings.Builder, untraced []causality.Untraced) {

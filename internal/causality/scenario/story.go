@@ -19,6 +19,7 @@ type Story struct {
 	Judge    causality.JudgeSettings
 
 	tasks   map[event.TID]event.Task
+	started map[event.PID]ktime.Time
 	symbols []string // symbol n is at firstSymbol+n
 	arrives []arrival
 	hidden  []event.OffCPU // intervals without records
@@ -40,7 +41,7 @@ const firstSymbol = 0xffffffff81000000
 
 // Parse reads a story.
 func Parse(script string) (*Story, error) {
-	s := &Story{tasks: make(map[event.TID]event.Task), Judge: causality.JudgeSettings{Baseline: -1}}
+	s := &Story{tasks: make(map[event.TID]event.Task), started: make(map[event.PID]ktime.Time), Judge: causality.JudgeSettings{Baseline: -1}}
 	for n, text := range strings.Split(script, "\n") {
 		text, _, _ = strings.Cut(text, "# ")
 		l := line{words: strings.Fields(text)}
@@ -82,6 +83,12 @@ func (s *Story) line(l *line) {
 		s.offCPU(l)
 	case "cycle":
 		s.cycle(l)
+	case "communicator":
+		s.communicator(l)
+	case "collective":
+		s.collective(l)
+	case "complete":
+		s.complete(l)
 	case "exit":
 		s.exit(l)
 	case "limit":
@@ -117,6 +124,7 @@ func (s *Story) process(l *line) {
 		Task: event.Task{Thread: event.Thread{PID: pid, TID: event.TID(pid)}},
 		Kind: event.ProcessAdopted, At: Epoch, Start: l.time(l.named("start")),
 	}
+	s.started[pid] = change.Start
 	s.change(change)
 }
 
@@ -170,22 +178,39 @@ func (s *Story) order() {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(rank(&a.record), rank(&b.record)),
 			cmp.Compare(b.record.Call.ID, a.record.Call.ID))
 	})
+	count := newCounter()
 	for _, a := range s.arrives {
+		switch a.record.Kind {
+		case event.KindCommunicator:
+			a.record.Communicator.Process = s.processOf(a.record.Communicator.Task)
+		case event.KindCollective:
+			count.collective(&a.record.Collective)
+		case event.KindCompletion:
+			count.completion(&a.record.Completion)
+		}
 		s.Records = append(s.Records, a.record)
 	}
+}
+
+func (s *Story) processOf(task event.Task) event.ProcessID {
+	return event.ProcessID{PID: task.Thread.PID, Start: s.started[task.Thread.PID]}
 }
 
 func rank(r *event.Record) int {
 	switch {
 	case r.Kind == event.KindProcess && r.Process.Kind == event.ProcessAdopted:
 		return 0
-	case r.Kind == event.KindOffCPU:
+	case r.Kind == event.KindCommunicator:
 		return 1
-	case r.Kind == event.KindCall:
+	case r.Kind == event.KindOffCPU:
 		return 2
-	case r.Kind == event.KindCycle:
+	case r.Kind == event.KindCall:
 		return 3
-	default:
+	case r.Kind == event.KindCollective, r.Kind == event.KindCompletion:
 		return 4
+	case r.Kind == event.KindCycle:
+		return 5
+	default:
+		return 6
 	}
 }

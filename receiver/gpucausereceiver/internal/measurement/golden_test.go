@@ -65,6 +65,7 @@ func TestGolden(t *testing.T) {
 	a.AddStall(engine, engineThread, "lock")
 	a.AddStall(engine, engineThread, "lock")
 	a.AddStall(engine, engineThread, "unknown")
+	addCollectives(a)
 	launch := probeOf(t, "cudaLaunchKernel")
 	copyAsync := probeOf(t, "cudaMemcpyAsync")
 	a.Add(&event.Snapshot{
@@ -100,10 +101,24 @@ func TestGolden(t *testing.T) {
 	requireGolden(t, "every-metric", a.Metrics(offset, describe))
 }
 
+// addCollectives adds all-reduces that completed, one that did not and was not
+// waited for, and a send of a communicator of which nothing is known.
+func addCollectives(a *Aggregator) {
+	reduce := Collective{
+		Process: engine, Operation: "AllReduce", Communicator: "f5f84ddfff6f2af1", Rank: 3, Size: 4096,
+		Duration: 2 * time.Millisecond, Completed: true, Wait: time.Millisecond, Waited: true,
+	}
+	a.AddCollective(&reduce)
+	a.AddCollective(&reduce)
+	a.AddCollective(&Collective{Process: engine, Operation: "AllReduce", Communicator: "f5f84ddfff6f2af1", Rank: 3, Size: 4096})
+	a.AddCollective(&Collective{Process: engine, Operation: "Send", Rank: -1, Duration: time.Millisecond, Completed: true})
+}
+
 func TestGoldenOverflow(t *testing.T) {
 	a := NewAggregator(Settings{MaxSeriesPerProcess: 1, MaxSeries: 10, ScopeName: "test"})
 	a.AddStall(engine, worker, "io")
 	a.AddStall(engine, worker, "lock")
+	addCollectives(a)
 	a.Add(&event.Snapshot{
 		At: 20 * second,
 		Calls: []event.CallSample{
@@ -118,7 +133,7 @@ func TestGoldenOverflow(t *testing.T) {
 			{Process: engine, Task: worker, Since: 13 * second, At: 15 * second, Time: event.Ledger{event.LedgerRunning: time.Second, event.LedgerIO: time.Second}},
 		},
 	}, offset)
-	require.EqualValues(t, 7, a.Overflowed())
+	require.EqualValues(t, 9, a.Overflowed())
 	requireGolden(t, "overflow", a.Metrics(offset, describe))
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gpucause/gpucause/internal/causality"
 	"github.com/gpucause/gpucause/internal/causality/scenario"
+	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 )
@@ -30,6 +31,8 @@ func TestGolden(t *testing.T) {
 		"lock-holder-in-file-io", "pipe-fed-by-another-process", "woken-but-no-cpu", "first-launch",
 		"failing-call", "abandoned", "waker-in-its-own-call", "waker-not-traced", "number-bound", "dropped-parent",
 		"stall-lock", "stall-cpu-contention", "stall-first-launch", "stall-failed", "cycle-opened-inside-a-call",
+		"stall-collective-wait", "stall-collective-one-of-many", "stall-collective-attached-late",
+		"collective-desynchronised", "collective-send-without-receive",
 	} {
 		t.Run(name, func(t *testing.T) { checkGolden(t, name) })
 	}
@@ -61,6 +64,8 @@ func traces(t *testing.T, name string, offset ktime.Offset) ptrace.Traces {
 	story.Run(scenario.Teller{
 		Chain: func(c *causality.Chain) { batch.Append(c) },
 		Stall: func(s *causality.Stall) { batch.AppendStall(s) },
+
+		Collective: func(o *collective.Operation) { batch.AppendCollective(o) },
 	})
 	return batch.Traces()
 }
