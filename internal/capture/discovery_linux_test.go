@@ -33,7 +33,7 @@ func emptyRecorder(t *testing.T) *recorder {
 // copyStack copies the workload and its libraries: files, and so inodes, of their own.
 func copyStack(t *testing.T, to string) {
 	t.Helper()
-	for _, name := range []string{"workload", "workload-static", "workload-late", "libcuda.so.1", "libcudart.so.12"} {
+	for _, name := range []string{"workload", "workload-static", "workload-late", "libcuda.so.1", "libcudart.so.12", "libnccl.so.2"} {
 		from, err := os.Open(filepath.Join(fakecuda(t), name))
 		require.NoError(t, err)
 		file, err := os.OpenFile(filepath.Join(to, name), os.O_CREATE|os.O_WRONLY, 0o755) //nolint:gosec // an executable

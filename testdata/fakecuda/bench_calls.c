@@ -36,10 +36,10 @@ static void *run(void *result)
 		fprintf(stderr, "bench-calls: %s\n", wrong);
 		exit(2);
 	}
-	call_invoke(address, call.slot); /* loads what the first call loads */
+	call_invoke(address, &call); /* loads what the first call loads */
 	uint64_t start = now();
 	for (uint64_t i = 0; i < times; i++)
-		call_invoke(address, call.slot);
+		call_invoke(address, &call);
 	*(uint64_t *)result = now() - start;
 	return NULL;
 }

@@ -11,12 +11,18 @@
 //   O  out parameter: out=OBJECT            Z  out parameter, ignored
 //   G  module image, load=DURATION          T  text; a kernel's name becomes the mangled one
 //   V  host function that does nothing
+//   U  ncclUniqueId by value, by name       Q  ncclUniqueId *: names, "a,b"
+//   W  ncclUniqueId *, to name: out=NAME    N  ncclConfig_t *: NULL unless blocking=
+//   Y  ncclDataType_t: f32 bf16 ...         J  ncclRedOp_t: sum prod max min avg
+//   E  ranks "1,3" and how many             L  ndev communicators: out=NAME, as NAME0 ...
+//   H  communicator: out=NAME; may be given or taken away until the group ends
 #include "calls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "call_nccl.h"
 #include "kernels.h"
 #include "objects.h"
 
@@ -26,6 +32,7 @@ const struct call_row call_rows[] = {
 #undef CALL
 };
 const int call_rows_count = sizeof call_rows / sizeof call_rows[0];
+_Static_assert(sizeof call_rows / sizeof call_rows[0] <= CALL_ROWS, "CALL_ROWS");
 
 int call_row(const char *function)
 {
@@ -64,6 +71,8 @@ static const char *word(char *const *words, const char *key, size_t n)
 	return NULL;
 }
 
+const char *call_word(char *const *words, const char *key) { return word(words, key, strlen(key)); }
+
 const char *call_own_name(const char *name, int index, char *buffer, size_t size)
 {
 	const char *at = strchr(name, '@');
@@ -76,7 +85,8 @@ const char *call_own_name(const char *name, int index, char *buffer, size_t size
 static int number_or_object(const char *text, int index, uint64_t *value)
 {
 	char buffer[64];
-	return call_number(text, value) == 0 || object_find(call_own_name(text, index, buffer, sizeof buffer), value) ? 0 : -1;
+	const char *own = call_own_name(text, index, buffer, sizeof buffer);
+	return call_number(own, value) == 0 || object_find(own, value) ? 0 : -1;
 }
 
 static int copy_kind(const char *text, uint64_t *value)
@@ -171,6 +181,8 @@ static void nothing(void *unused) { (void)unused; }
 static int parameter(struct call *call, char *const *words, int index, const char *key, size_t n, char type, int *slot)
 {
 	const char *text = word(words, key, n);
+	if (call_nccl_type(type))
+		return call_nccl_parameter(call, words, &(struct call_text){text, index, type}, slot);
 	uint64_t *value = &call->slot[(*slot)++];
 	dim3 d;
 	switch (type) {
@@ -247,4 +259,16 @@ const char *call_prepare(struct call *call, char *const *words, int index)
 		key += strspn(key, " ");
 	}
 	return NULL;
+}
+
+void call_results(const struct call *call, int code, int index)
+{
+	char name[64];
+	if (code != 0)
+		return;
+	if (call->id_name != NULL)
+		id_set(call_own_name(call->id_name, index, name, sizeof name), &call->ids[0]);
+	if (call->out_name != NULL)
+		object_set(call_own_name(call->out_name, index, name, sizeof name), call->out);
+	call_nccl_results(call, index);
 }

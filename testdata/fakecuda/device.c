@@ -16,10 +16,7 @@
 static struct CUstream_st *streams;
 static struct CUevent_st *events;
 static _Atomic unsigned streams_used, events_used;
-static struct CUstream_st legacy = {.lock = ATOMIC_FLAG_INIT, .alive = true, .legacy = true};
-static _Atomic uint64_t blocking_end; /* of all streams that the legacy stream waits for */
-static _Atomic uint64_t kernels_end;  /* of all kernels, where settings.serial */
-static _Atomic uint64_t all_end;
+struct CUstream_st fc_legacy = {.lock = ATOMIC_FLAG_INIT, .alive = true, .legacy = true};
 static __thread struct CUstream_st *per_thread_stream;
 static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
 
@@ -40,7 +37,7 @@ static void make_pools(void)
 	events = pool(FC_EVENTS_AT, FC_EVENTS * sizeof *events);
 }
 
-static void lock_stream(struct CUstream_st *stream)
+void fc_stream_lock(struct CUstream_st *stream)
 {
 	for (unsigned tries = 0; atomic_flag_test_and_set_explicit(&stream->lock, memory_order_acquire); tries++) {
 		if (tries > 1000)
@@ -49,29 +46,28 @@ static void lock_stream(struct CUstream_st *stream)
 	}
 }
 
-static void unlock_stream(struct CUstream_st *stream)
+void fc_stream_unlock(struct CUstream_st *stream)
 {
 	atomic_flag_clear_explicit(&stream->lock, memory_order_release);
 }
 
-static void raise_to(_Atomic uint64_t *end, uint64_t at)
+struct CUstream_st *fc_streams(unsigned *count)
 {
-	uint64_t old = atomic_load_explicit(end, memory_order_relaxed);
-	while (old < at && !atomic_compare_exchange_weak(end, &old, at))
-		;
+	*count = atomic_load(&streams_used);
+	return streams;
 }
 
 struct CUstream_st *fc_stream_new(bool non_blocking)
 {
 	pthread_once(&pools_once, make_pools);
 	for (unsigned i = 0, n = atomic_load(&streams_used); i < n; i++) {
-		lock_stream(&streams[i]);
+		fc_stream_lock(&streams[i]);
 		bool taken = streams[i].alive;
 		if (!taken) {
 			streams[i].alive = true;
 			streams[i].non_blocking = non_blocking;
 		}
-		unlock_stream(&streams[i]);
+		fc_stream_unlock(&streams[i]);
 		if (!taken)
 			return &streams[i];
 	}
@@ -87,16 +83,16 @@ struct CUstream_st *fc_stream_new(bool non_blocking)
 
 void fc_stream_free(struct CUstream_st *stream)
 {
-	lock_stream(stream);
+	fc_stream_lock(stream);
 	stream->alive = false;
 	stream->capture = NULL;
-	unlock_stream(stream);
+	fc_stream_unlock(stream);
 }
 
 struct CUstream_st *fc_stream(CUstream handle, int per_thread)
 {
 	if (handle == CU_STREAM_LEGACY || (handle == NULL && !per_thread))
-		return &legacy;
+		return &fc_legacy;
 	if (handle == NULL || handle == CU_STREAM_PER_THREAD) {
 		if (per_thread_stream == NULL)
 			per_thread_stream = fc_stream_new(false);
@@ -130,103 +126,17 @@ struct CUevent_st *fc_event(CUevent handle)
 	return handle->alive ? handle : NULL;
 }
 
-/* What the stream's next item must wait for, besides its own queue. */
-static uint64_t order_after(const struct CUstream_st *stream, enum fc_work work)
-{
-	uint64_t at = 0;
-	if (stream->legacy)
-		at = atomic_load_explicit(&blocking_end, memory_order_relaxed);
-	else if (!stream->non_blocking)
-		at = legacy.ready_at;
-	if (work == fc_kernel && fc_settings.serial) {
-		uint64_t serial = atomic_load_explicit(&kernels_end, memory_order_relaxed);
-		at = at < serial ? serial : at;
-	}
-	return at;
-}
-
-static void retire(struct CUstream_st *stream, uint64_t now)
-{
-	while (stream->count > 0 && stream->finish[stream->head] <= now) {
-		stream->head = (stream->head + 1) % FC_MAX_DEPTH;
-		stream->count--;
-	}
-	if (stream->ready_at <= now)
-		stream->ready_at = 0;
-}
-
-static unsigned depth(void)
-{
-	unsigned long long d = fc_settings.queue_depth;
-	return d == 0 ? 1 : d > FC_MAX_DEPTH ? FC_MAX_DEPTH : (unsigned)d;
-}
-
-uint64_t fc_submit(struct CUstream_st *stream, enum fc_work work, uint64_t ns)
-{
-	for (;;) {
-		lock_stream(stream);
-		if (stream->capture != NULL) {
-			stream->capture->total_ns += ns;
-			stream->capture->nodes++;
-			unlock_stream(stream);
-			return 0;
-		}
-		uint64_t after = order_after(stream, work);
-		if (ns == 0 && after == 0 && stream->ready_at == 0) {
-			unlock_stream(stream);
-			return 0;
-		}
-		uint64_t now = fc_now();
-		retire(stream, now);
-		if (stream->count < depth()) {
-			uint64_t start = now < stream->ready_at ? stream->ready_at : now;
-			start = start < after ? after : start;
-			uint64_t end = start + ns;
-			if (end > now) {
-				stream->ready_at = end;
-				stream->finish[(stream->head + stream->count) % FC_MAX_DEPTH] = end;
-				stream->count++;
-				raise_to(&all_end, end);
-				if (!stream->non_blocking)
-					raise_to(&blocking_end, end);
-				if (work == fc_kernel && fc_settings.serial)
-					raise_to(&kernels_end, end);
-			}
-			unlock_stream(stream);
-			return end > now ? end : 0;
-		}
-		uint64_t oldest = stream->finish[stream->head];
-		unlock_stream(stream);
-		fc_spin_until(oldest);
-	}
-}
-
-uint64_t fc_stream_end(struct CUstream_st *stream)
-{
-	lock_stream(stream);
-	uint64_t end = stream->ready_at;
-	if (stream->legacy) {
-		uint64_t others = atomic_load(&blocking_end);
-		end = end < others ? others : end;
-	}
-	unlock_stream(stream);
-	return end;
-}
-
-void fc_stream_after(struct CUstream_st *stream, uint64_t at)
-{
-	lock_stream(stream);
-	if (stream->ready_at < at)
-		stream->ready_at = at;
-	unlock_stream(stream);
-}
-
-uint64_t fc_device_end(void) { return atomic_load(&all_end); }
-
 void fc_device_forked(void)
 {
 	fc_timers_forked();
-	unlock_stream(&legacy);
+	fc_stream_unlock(&fc_legacy);
 	for (unsigned i = 0; i < streams_used; i++)
-		unlock_stream(&streams[i]);
+		fc_stream_unlock(&streams[i]);
+	if (!fc_marks_any())
+		return;
+	fc_marks_forked();
+	fc_queues_forked();
+	for (unsigned i = 0; i < events_used && i < FC_EVENTS; i++)
+		if (fc_pending(events[i].at))
+			atomic_store(&events[i].at, 0);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The virtual GPU. Each GPU stream is a queue in order; work put on it at time
- * t ends at max(t, end of the work before it) + its duration, so every end is
- * known when the work is queued. The device thread ("fakegpu") exists to wake
- * host threads and to run host functions at those ends. Times are nanoseconds
- * of CLOCK_MONOTONIC.
+ * t ends at max(t, end of the work before it) + its duration, so an end is
+ * known when the work is queued, but for work with a gate and what is queued
+ * behind it (mark.h). The device thread ("fakegpu") exists to wake host threads
+ * and to run host functions at those ends. Times are nanoseconds of
+ * CLOCK_MONOTONIC.
  */
 #ifndef FAKECUDA_DEVICE_H
 #define FAKECUDA_DEVICE_H
@@ -15,6 +16,7 @@
 #include <time.h>
 
 #include "fakecuda.h"
+#include "mark.h"
 
 #define FC_MAX_DEPTH 4096
 
@@ -35,16 +37,16 @@ extern struct fc_settings fc_settings;
 struct CUstream_st {
 	atomic_flag lock;
 	bool alive, non_blocking, legacy;
-	uint64_t ready_at; /* end of the last item; 0 when known to be idle */
+	fc_end ready_at; /* of the last item; 0 when known to be idle */
 	struct CUgraph_st *capture;
 	unsigned head, count;
-	uint64_t finish[FC_MAX_DEPTH];
+	fc_end finish[FC_MAX_DEPTH];
 };
 
 struct CUevent_st {
 	bool alive;
 	unsigned flags;
-	_Atomic uint64_t at; /* when the recorded work ends; 0: never recorded */
+	fc_end at; /* of the recorded work; 0: never recorded */
 };
 
 struct CUgraph_st {
@@ -53,6 +55,13 @@ struct CUgraph_st {
 };
 
 enum fc_work { fc_kernel, fc_copy };
+
+/* What goes into a GPU stream. With a gate, ns is only what it counts for in a graph. */
+struct fc_item {
+	enum fc_work work;
+	uint64_t ns;
+	struct fakecuda_gate *gate;
+};
 
 static inline uint64_t fc_now(void)
 {
@@ -86,23 +95,35 @@ void fc_stream_free(struct CUstream_st *stream);
 struct CUevent_st *fc_event(CUevent handle);
 struct CUevent_st *fc_event_new(unsigned flags);
 
-/* fc_submit queues work of ns nanoseconds and returns when it ends (0: already
- * over). Spins while the queue is full. */
-uint64_t fc_submit(struct CUstream_st *stream, enum fc_work work, uint64_t ns);
-/* fc_stream_end is when everything on the stream so far ends (0: idle). */
-uint64_t fc_stream_end(struct CUstream_st *stream);
-/* fc_stream_after delays later work on the stream until `at`. */
-void fc_stream_after(struct CUstream_st *stream, uint64_t at);
-uint64_t fc_device_end(void);
+/* All streams that were ever created; the legacy stream is none of them. */
+extern struct CUstream_st fc_legacy;
+struct CUstream_st *fc_streams(unsigned *count);
+void fc_stream_lock(struct CUstream_st *stream);
+void fc_stream_unlock(struct CUstream_st *stream);
+
+/* fc_submit queues an item. Spins while the queue is full. A cell that is given
+ * gets the item's end; 0 when it is already over. */
+void fc_submit(struct CUstream_st *stream, const struct fc_item *item, fc_end *end);
+/* Whether everything on the stream so far is over, and when it ends. */
+bool fc_stream_over(struct CUstream_st *stream);
+void fc_stream_end(struct CUstream_st *stream, fc_end *end);
+/* fc_stream_after delays later work on the stream until what *end says. */
+void fc_stream_after(struct CUstream_st *stream, fc_end *end);
+void fc_device_end(fc_end *end);
 
 /* What a forked child must do before it uses the device: it has neither the
  * device thread nor the threads that held locks. */
 void fc_device_forked(void);
+void fc_queues_forked(void);
 void fc_timers_forked(void);
 
-/* fc_wait returns at `at`, spinning or blocked as the settings say. */
-void fc_wait(uint64_t at);
-/* fc_at runs fn(data) on the device thread at `at`. */
-void fc_at(uint64_t at, CUhostFn fn, void *data);
+/* fc_over tells whether an end has passed. */
+static inline bool fc_over(uint64_t end) { return end == 0 || (!fc_pending(end) && fc_now() >= end); }
+
+/* fc_wait returns at *end, spinning or blocked as the settings say. The cell is
+ * the caller's: nobody gives it another end meanwhile. */
+void fc_wait(fc_end *end);
+/* fc_at runs fn(data) on the device thread at *end, a cell like that. */
+void fc_at(fc_end *end, CUhostFn fn, void *data);
 
 #endif

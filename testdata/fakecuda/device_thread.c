@@ -15,7 +15,8 @@
 #define FC_DEVICE_PRIORITY 20
 #define FC_DEVICE_SPIN_NS 15000 /* the device thread spins for the last stretch of a sleep */
 
-/* Timers in order of time, each a word to wake or a function to run. Invariant: timers and running are guarded by device_lock. */
+/* Timers in order of time, each a word to wake or a function to run. Invariant: timers and running are guarded by device_lock,
+ * which is taken inside of the lock of the marks. */
 struct timer {
 	uint64_t at;
 	_Atomic uint32_t *word; /* set to 1 and woken; NULL: run fn, then free the timer */
@@ -113,26 +114,40 @@ static void add_timer(struct timer *timer)
 	pthread_mutex_unlock(&device_lock);
 }
 
-void fc_wait(uint64_t at)
+static void start_timer(void *arg, uint64_t at)
 {
-	if (at == 0 || fc_now() >= at)
+	struct timer *timer = arg;
+	timer->at = at == 0 ? fc_now() : at;
+	add_timer(timer);
+}
+
+static void spin_for(const fc_end *end)
+{
+	while (fc_pending(atomic_load(end)))
+		fc_pause();
+	fc_spin_until(atomic_load(end));
+}
+
+void fc_wait(fc_end *end)
+{
+	if (fc_over(atomic_load(end)))
 		return;
 	if (fc_settings.spin) {
-		fc_spin_until(at);
+		spin_for(end);
 		return;
 	}
 	_Atomic uint32_t done = 0;
-	struct timer timer = {.at = at, .word = &done};
-	add_timer(&timer);
+	struct timer timer = {.word = &done};
+	fc_end_then(end, start_timer, &timer);
 	while (atomic_load(&done) == 0)
 		syscall(SYS_futex, &done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
-void fc_at(uint64_t at, CUhostFn fn, void *data)
+void fc_at(fc_end *end, CUhostFn fn, void *data)
 {
 	struct timer *timer = calloc(1, sizeof *timer);
 	if (timer == NULL)
 		abort();
-	*timer = (struct timer){.at = at == 0 ? fc_now() : at, .fn = fn, .data = data};
-	add_timer(timer);
+	*timer = (struct timer){.fn = fn, .data = data};
+	fc_end_then(end, start_timer, timer);
 }

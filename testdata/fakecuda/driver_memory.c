@@ -106,7 +106,13 @@ static CUresult host_memory(void **p, size_t bytes)
 DRV(cuMemAlloc_v2, (CUdeviceptr *dptr, size_t bytesize), return allocate(dptr, bytesize, NULL);)
 
 /* A free waits for the device first, as the real one does. */
-DRV(cuMemFree_v2, (CUdeviceptr dptr), if (dptr != 0) fc_wait(fc_device_end()); return release(dptr);)
+DRV(cuMemFree_v2, (CUdeviceptr dptr),
+	if (dptr != 0) {
+		fc_end end;
+		fc_device_end(&end);
+		fc_wait(&end);
+	}
+	return release(dptr);)
 DRV_PAIR(cuMemAllocAsync, _ptsz, (CUdeviceptr *dptr, size_t bytesize, CUstream hStream),
 	STREAM(hStream)(void) stream;
 	return allocate(dptr, bytesize, NULL);)
@@ -167,9 +173,10 @@ static CUresult transfer(struct CUstream_st *stream, enum traffic traffic, size_
 		return CUDA_ERROR_INVALID_HANDLE;
 	unsigned long long rate = traffic == host_copy ? fc_settings.copy_bytes_per_us : fc_settings.device_bytes_per_us;
 	uint64_t ns = bytes == 0 || rate == 0 ? 0 : (uint64_t)((double)bytes * 1000.0 / (double)rate);
-	uint64_t end = fc_submit(stream, fc_copy, ns);
+	fc_end end;
+	fc_submit(stream, &(struct fc_item){.work = fc_copy, .ns = ns}, wait ? &end : NULL);
 	if (wait)
-		fc_wait(end);
+		fc_wait(&end);
 	return CUDA_SUCCESS;
 }
 

@@ -3,7 +3,7 @@
 // libcuda: streams, events, synchronisation.
 #include "driver.h"
 
-static CUresult ready(uint64_t at) { return at == 0 || fc_now() >= at ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY; }
+static CUresult ready(bool over) { return over ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY; }
 
 DRV(cuStreamCreate, (CUstream *phStream, unsigned int flags),
 	if (phStream == NULL || flags > CU_STREAM_NON_BLOCKING)
@@ -27,28 +27,42 @@ DRV(cuStreamDestroy_v2, (CUstream hStream),
 
 DRV_PAIR(cuStreamSynchronize, _ptsz, (CUstream hStream),
 	STREAM(hStream)
-	fc_wait(fc_stream_end(stream));
+	if (!fc_stream_over(stream)) {
+		fc_end end;
+		fc_stream_end(stream, &end);
+		fc_wait(&end);
+	}
 	return CUDA_SUCCESS;)
 
-DRV_PAIR(cuStreamQuery, _ptsz, (CUstream hStream), STREAM(hStream) return ready(fc_stream_end(stream));)
+DRV_PAIR(cuStreamQuery, _ptsz, (CUstream hStream), STREAM(hStream) return ready(fc_stream_over(stream));)
 
-DRV(cuCtxSynchronize, (void), fc_wait(fc_device_end()); return CUDA_SUCCESS;)
-DRV(cuCtxSynchronize_v2, (CUcontext ctx), (void)ctx; fc_wait(fc_device_end()); return CUDA_SUCCESS;)
+static CUresult synchronize(void)
+{
+	fc_end end;
+	fc_device_end(&end);
+	fc_wait(&end);
+	return CUDA_SUCCESS;
+}
+
+DRV(cuCtxSynchronize, (void), return synchronize();)
+DRV(cuCtxSynchronize_v2, (CUcontext ctx), (void)ctx; return synchronize();)
 
 DRV_PAIR(cuStreamWaitEvent, _ptsz, (CUstream hStream, CUevent hEvent, unsigned int flags),
 	STREAM(hStream)
 	(void)flags;
 	if (fc_event(hEvent) == NULL)
 		return CUDA_ERROR_INVALID_HANDLE;
-	fc_stream_after(stream, hEvent->at);
+	fc_stream_after(stream, &hEvent->at);
 	return CUDA_SUCCESS;)
 
 static CUresult record(CUevent event, struct CUstream_st *stream)
 {
 	if (fc_event(event) == NULL || stream == NULL)
 		return CUDA_ERROR_INVALID_HANDLE;
-	uint64_t now = fc_now(), end = fc_stream_end(stream);
-	event->at = end < now ? now : end;
+	fc_stream_end(stream, &event->at);
+	uint64_t now = fc_now();
+	if (atomic_load(&event->at) < now)
+		event->at = now;
 	return CUDA_SUCCESS;
 }
 
@@ -58,18 +72,23 @@ DRV_PAIR(cuEventRecordWithFlags, _ptsz, (CUevent hEvent, CUstream hStream, unsig
 	(void)flags;
 	return record(hEvent, fc_stream(hStream, per_thread));)
 
-DRV(cuEventQuery, (CUevent hEvent), return fc_event(hEvent) == NULL ? CUDA_ERROR_INVALID_HANDLE : ready(hEvent->at);)
+DRV(cuEventQuery, (CUevent hEvent), 
+	return fc_event(hEvent) == NULL ? CUDA_ERROR_INVALID_HANDLE : ready(fc_over(hEvent->at));)
 
 DRV(cuEventSynchronize, (CUevent hEvent),
 	if (fc_event(hEvent) == NULL)
 		return CUDA_ERROR_INVALID_HANDLE;
-	fc_wait(hEvent->at);
+	if (!fc_over(hEvent->at)) {
+		fc_end end;
+		fc_end_copy(&hEvent->at, &end);
+		fc_wait(&end);
+	}
 	return CUDA_SUCCESS;)
 
 DRV(cuEventElapsedTime, (float *ms, CUevent start, CUevent end),
 	if (ms == NULL || fc_event(start) == NULL || fc_event(end) == NULL || start->at == 0 || end->at == 0)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (ready(end->at) != CUDA_SUCCESS)
+	if (!fc_over(start->at) || !fc_over(end->at))
 		return CUDA_ERROR_NOT_READY;
 	*ms = (float)((double)(int64_t)(end->at - start->at) / 1e6);
 	return CUDA_SUCCESS;)

@@ -95,7 +95,15 @@ typedef CUhostFn cudaHostFn_t;
 #define CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM 2
 
 typedef struct cudaLaunchAttribute cudaLaunchAttribute;
-typedef struct CUlaunchAttribute CUlaunchAttribute;
+struct fakecuda_gate;
+typedef struct CUlaunchAttribute {
+	int id;
+	char pad[4];
+	union {
+		char pad[64];
+		struct fakecuda_gate *gate; /* FAKECUDA_LAUNCH_ATTRIBUTE_GATE */
+	} value;
+} CUlaunchAttribute;
 
 typedef struct cudaLaunchConfig_t {
 	dim3 gridDim;
@@ -143,6 +151,7 @@ FC_ASSERT(offsetof(cudaLaunchConfig_t, stream) == 32, "cudaLaunchConfig_t.stream
 FC_ASSERT(offsetof(cudaLaunchConfig_t, attrs) == 40, "cudaLaunchConfig_t.attrs");
 FC_ASSERT(offsetof(cudaLaunchConfig_t, numAttrs) == 48, "cudaLaunchConfig_t.numAttrs");
 FC_ASSERT(sizeof(cudaLaunchConfig_t) == 56, "cudaLaunchConfig_t");
+FC_ASSERT(sizeof(CUlaunchAttribute) == 72, "CUlaunchAttribute");
 FC_ASSERT(offsetof(CUlaunchConfig, blockDimX) == 12, "CUlaunchConfig.blockDimX");
 FC_ASSERT(offsetof(CUlaunchConfig, sharedMemBytes) == 24, "CUlaunchConfig.sharedMemBytes");
 FC_ASSERT(offsetof(CUlaunchConfig, hStream) == 32, "CUlaunchConfig.hStream");
@@ -353,6 +362,21 @@ FC_API int fakecuda_set(const char *name, unsigned long long value);
 typedef void (*fakecuda_visit)(void *arg, const char *function, unsigned long long calls);
 FC_API void fakecuda_driver_calls(fakecuda_visit visit, void *arg);
 FC_RT void fakecuda_runtime_calls(fakecuda_visit visit, void *arg);
+
+/* A kernel whose end somebody else tells: cuLaunchKernelEx with a launch
+ * attribute of this simulation. The kernel occupies its stream until
+ * fakecuda_open. `reached` is called once, with no lock held and on any thread,
+ * perhaps before the launch returns, as soon as it is known when the stream
+ * reaches the kernel (CLOCK_MONOTONIC nanoseconds, perhaps in the future);
+ * from then on the kernel may be opened, once, with a time not in the past.
+ * The gate is the caller's again when fakecuda_open begins. `mark` is libcuda's:
+ * NULL before the launch, and after it where the kernel was not queued but captured. */
+#define FAKECUDA_LAUNCH_ATTRIBUTE_GATE 0x66616b65
+struct fakecuda_gate {
+	void (*reached)(struct fakecuda_gate *gate, uint64_t at);
+	void *mark;
+};
+FC_API void fakecuda_open(struct fakecuda_gate *gate, uint64_t end);
 
 /* A module image that says how long its loading burns the CPU. Any other
  * image takes the setting module_load_ns. */

@@ -2,7 +2,7 @@
 //
 // workload SCRIPT [--name=value ...]: runs a script (README.md). The script "-"
 // is standard input. Options with a meaning of their own: --truth=FILE,
-// --truth-min=DURATION (waits), --slow=DURATION (calls).
+// --truth-min=DURATION (waits), --slow=DURATION (calls), --collectives=1.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,8 @@ static void option(char *word)
 		truth_min_wait_ns = ns;
 	else if (strcmp(word, "slow") == 0 && call_number(equals + 1, &ns) == 0)
 		truth_min_call_ns = ns;
+	else if (strcmp(word, "collectives") == 0 && strcmp(equals + 1, "1") == 0)
+		truth_collectives();
 	else
 		script_define(word, equals + 1);
 }

@@ -33,17 +33,31 @@ static struct object **place(const char *name)
 	return at;
 }
 
-void object_set(const char *name, uint64_t value)
+/* Called with the lock held for writing. */
+static struct object *object_of(const char *name)
 {
-	pthread_rwlock_wrlock(&lock);
 	struct object **at = place(name);
 	if (*at == NULL) {
 		*at = calloc(1, sizeof **at);
 		if (*at == NULL || ((*at)->name = strdup(name)) == NULL)
 			abort();
 	}
-	(*at)->value = value;
+	return *at;
+}
+
+void object_set(const char *name, uint64_t value)
+{
+	pthread_rwlock_wrlock(&lock);
+	object_of(name)->value = value;
 	pthread_rwlock_unlock(&lock);
+}
+
+uint64_t *object_place(const char *name)
+{
+	pthread_rwlock_wrlock(&lock);
+	uint64_t *at = &object_of(name)->value;
+	pthread_rwlock_unlock(&lock);
+	return at;
 }
 
 bool object_find(const char *name, uint64_t *value)

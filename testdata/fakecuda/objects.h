@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 void object_set(const char *name, uint64_t value);
+/* object_place is where the value is, 0 at first; for who writes it later. */
+uint64_t *object_place(const char *name);
 bool object_find(const char *name, uint64_t *value);
 
 #endif

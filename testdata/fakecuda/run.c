@@ -99,12 +99,26 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+/* How many, and which index each has: count= counts from 0, without it the one keeps the index of who starts it. */
+static int count_of(const struct node *node) { return (int)run_number(node, run_word(node, "count", "1")); }
+
+static int index_of(const struct actor *parent, const struct node *node, int i)
+{
+	return run_word(node, "count", NULL) == NULL ? parent->index : i;
+}
+
+static void name_actor(struct actor *actor, const struct node *node, int index)
+{
+	char buffer[64];
+	actor->index = index;
+	snprintf(actor->name, sizeof actor->name, "%.15s", call_own_name(node->argv[1], index, buffer, sizeof buffer));
+}
+
 static void start_thread(const struct node *node, int index)
 {
 	struct start *start = calloc(1, sizeof *start);
 	pthread_t thread;
-	snprintf(start->actor.name, sizeof start->actor.name, "%s", node->argv[1]);
-	start->actor.index = index;
+	name_actor(&start->actor, node, index);
 	start->body = node->body;
 	if (pthread_create(&thread, NULL, thread_main, start) != 0)
 		script_fail(node, "cannot start the thread");
@@ -144,7 +158,7 @@ static void join(void)
 	started.processes_count = 0;
 }
 
-static void start_process(const struct actor *parent, const struct node *node)
+static void start_process(const struct actor *parent, const struct node *node, int index)
 {
 	bool from_main = parent->tid == parent->pid, daemon = run_flag(node, "daemon");
 	fflush(stdout);
@@ -164,11 +178,11 @@ static void start_process(const struct actor *parent, const struct node *node)
 	started.threads_count = started.processes_count = 0;
 	failed = 0;
 	struct actor *actor = calloc(1, sizeof *actor);
-	snprintf(actor->name, sizeof actor->name, "%s", node->argv[1]);
+	name_actor(actor, node, index);
 	set_identity(actor);
 	run_block(actor, node->body);
 	join();
-	truth_thread(actor);
+	truth_process(actor);
 	fflush(stdout);
 	_exit(failed);
 }
@@ -268,6 +282,15 @@ static void run_after(struct actor *actor, const struct node *node)
 	}
 }
 
+/* Whether the actor's index is among the words. */
+static bool has_index(const struct actor *actor, const struct node *node)
+{
+	bool has = false;
+	for (int i = 1; i < node->argc; i++)
+		has = has || run_number(node, node->argv[i]) == (uint64_t)actor->index;
+	return has;
+}
+
 static bool truthy(const char *value) { return value[0] != '\0' && strcmp(value, "0") != 0; }
 
 static bool run_structure(struct actor *actor, const struct node *node)
@@ -276,11 +299,14 @@ static bool run_structure(struct actor *actor, const struct node *node)
 	if (node->argc < 2 && strcmp(name, "inside") != 0 && strcmp(name, "catch") != 0)
 		return false;
 	if (strcmp(name, "thread") == 0) {
-		uint64_t count = run_number(node, run_word(node, "count", "1"));
-		for (uint64_t i = 0; i < count; i++)
-			start_thread(node, (int)i);
+		for (int i = 0; i < count_of(node); i++)
+			start_thread(node, index_of(actor, node, i));
 	} else if (strcmp(name, "process") == 0) {
-		start_process(actor, node);
+		for (int i = 0; i < count_of(node); i++)
+			start_process(actor, node, index_of(actor, node, i));
+	} else if (strcmp(name, "only") == 0 || strcmp(name, "except") == 0) {
+		if (has_index(actor, node) == (name[0] == 'o'))
+			run_block(actor, node->body);
 	} else if (strcmp(name, "repeat") == 0) {
 		for (uint64_t i = run_number(node, node->argv[1]); i > 0; i--)
 			run_block(actor, node->body);
@@ -342,6 +368,6 @@ int run_script(const struct node *nodes, int argc, char **argv)
 		title_size += strlen(argv[i]) + 1;
 	run_block(&main_actor, nodes);
 	join();
-	truth_thread(&main_actor);
+	truth_process(&main_actor);
 	return failed;
 }

@@ -10,18 +10,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "calls.h"
 #include "script.h"
 
 #define MAX_CATCHES 16
-#define MAX_CALLS 256
 #define MAX_ERRORS 32
 
 struct actor {
 	char name[16]; /* its comm */
-	int index; /* replaces '@' in names of objects */
+	int index; /* replaces '@' in names of objects; that of who started it, unless count= gives one */
 	pid_t pid, tid;
 	uint64_t start_ns;
-	uint64_t calls[MAX_CALLS]; /* by row of calls.def: calls made by statements */
+	uint64_t calls[CALL_ROWS]; /* by row of calls.def: calls made by statements */
 	struct {
 		int row, code;
 		uint64_t count;
@@ -37,6 +37,8 @@ void run_block(struct actor *actor, const struct node *nodes);
 
 /* run_call runs a call statement; false when it is none. */
 bool run_call(struct actor *actor, const struct node *node);
+/* run_address is a function of a call statement, "LIBRARY.FUNCTION" or as linked. */
+void *run_address(const struct node *node, const char *call);
 
 /* run_script runs a whole script as the process's main thread, joins what it
  * started, and returns the exit status: 1 when an expect= did not hold. */

@@ -28,14 +28,20 @@ static void count_result(struct actor *actor, int row, int code, uint64_t times)
 	}
 }
 
-/* The function in the library that dlopen-as named, or as linked. */
-static void *address_of(const struct node *node, const char *library, const char *function, void *linked)
+void *run_address(const struct node *node, const char *call)
 {
+	const char *dot = strchr(call, '.'), *function = dot == NULL ? call : dot + 1;
+	char library[32] = "";
 	uint64_t handle;
-	if (library[0] == '\0' && linked == NULL)
+	int row = call_row(function);
+	void *linked = row < 0 ? NULL : call_rows[row].address;
+	if (linked == NULL && faketorch_function != NULL)
+		linked = faketorch_function(function);
+	if (dot == NULL && linked == NULL)
 		script_fail(node, "this program is not linked to it: LIBRARY.FUNCTION after dlopen");
-	if (library[0] == '\0')
+	if (dot == NULL)
 		return linked;
+	snprintf(library, sizeof library, "%.*s", (int)(dot - call), call);
 	if (!object_find(library, &handle))
 		script_fail(node, "no such library");
 	void *address = dlsym((void *)(uintptr_t)handle, function);
@@ -50,7 +56,7 @@ static void check_keys(const struct node *node, const struct call_row *row)
 		char key[64];
 		snprintf(key, sizeof key, "%.*s:", (int)strcspn(node->argv[i], "="), node->argv[i]);
 		if (strstr(row->shape, key) == NULL &&
-		    strstr("times: expect: out: ns: grid: block: smem: stream: width: height: load:", key) == NULL)
+		    strstr("times: expect: out: ns: grid: block: smem: stream: width: height: load: blocking:", key) == NULL)
 			script_fail(node, node->argv[i]);
 	}
 }
@@ -58,12 +64,9 @@ static void check_keys(const struct node *node, const struct call_row *row)
 bool run_call(struct actor *actor, const struct node *node)
 {
 	const char *dot = strchr(node->argv[0], '.'), *function = dot == NULL ? node->argv[0] : dot + 1;
-	char library[32] = "";
 	int row = call_row(function), code = 0;
 	if (row < 0)
 		return false;
-	if (dot != NULL)
-		snprintf(library, sizeof library, "%.*s", (int)(dot - node->argv[0]), node->argv[0]);
 	if (node->last == 0) {
 		check_keys(node, &call_rows[row]);
 		((struct node *)(uintptr_t)node)->last = 1;
@@ -72,21 +75,18 @@ bool run_call(struct actor *actor, const struct node *node)
 	const char *wrong = call_prepare(&call, node->argv + 1, actor->index);
 	if (wrong != NULL)
 		script_fail(node, wrong);
-	void *address = address_of(node, library, function, call_rows[row].address);
+	void *address = run_address(node, node->argv[0]);
 	uint64_t times = run_number(node, run_word(node, "times", "1"));
 	const char *outer = actor->calling, *expect = run_word(node, "expect", NULL);
 	actor->calling = function;
 	uint64_t start = truth_now();
 	for (uint64_t i = 0; i < times; i++)
-		code = call_invoke(address, call.slot);
+		code = call_invoke(address, &call);
 	actor->calling = outer;
 	if (times == 1)
 		truth_call(actor, function, start, code);
 	count_result(actor, row, code, times);
-	if (code == 0 && call.out_name != NULL) {
-		char buffer[64];
-		object_set(call_own_name(call.out_name, actor->index, buffer, sizeof buffer), call.out);
-	}
+	call_results(&call, code, actor->index);
 	if (expect != NULL && strcmp(expect, "any") != 0 && (int)run_number(node, expect) != code)
 		run_failed(node, expect, code);
 	return true;

@@ -15,10 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fakecuda.h"
+#include "calls.h"
 #include "kernels.h"
 #include "objects.h"
 #include "run.h"
+#include "statements_nccl.h"
 #include "truth.h"
 
 struct lock {
@@ -150,20 +151,21 @@ static void do_fifo(struct actor *actor, const struct node *node)
 
 static void do_name(struct actor *actor, const struct node *node)
 {
-	snprintf(actor->name, sizeof actor->name, "%s", node->argv[1]);
+	char buffer[64];
+	snprintf(actor->name, sizeof actor->name, "%.15s", call_own_name(node->argv[1], actor->index, buffer, sizeof buffer));
 	prctl(PR_SET_NAME, actor->name);
 }
 
 static void do_title(struct actor *actor, const struct node *node)
 {
-	(void)actor;
-	run_title(node->argv[1]);
+	char buffer[64];
+	run_title(call_own_name(node->argv[1], actor->index, buffer, sizeof buffer));
 }
 
 static void do_kill(struct actor *actor, const struct node *node)
 {
 	(void)node;
-	truth_thread(actor);
+	truth_process(actor);
 	kill(getpid(), SIGKILL);
 }
 
@@ -176,7 +178,7 @@ static void do_exit_thread(struct actor *actor, const struct node *node)
 
 static void do_exit(struct actor *actor, const struct node *node)
 {
-	truth_thread(actor);
+	truth_process(actor);
 	fflush(stdout);
 	_exit((int)run_number(node, node->argv[1]));
 }
@@ -195,7 +197,7 @@ static void do_exec(struct actor *actor, const struct node *node)
 		args[n++] = truth;
 	}
 	args[n] = NULL;
-	truth_thread(actor);
+	truth_process(actor);
 	execv(self ? "/proc/self/exe" : node->argv[1], args);
 	script_fail(node, strerror(errno));
 }
@@ -217,8 +219,11 @@ static void do_fail(struct actor *actor, const struct node *node)
 
 static void do_setting(struct actor *actor, const struct node *node)
 {
+	uint64_t value = run_number(node, node->argv[2]);
 	(void)actor;
-	if (!FC_LINKED(fakecuda_set) || fakecuda_set(node->argv[1], run_number(node, node->argv[2])) != 0)
+	if (FC_LINKED(fakecuda_set) && fakecuda_set(node->argv[1], value) == 0)
+		return;
+	if (!NC_LINKED(fakenccl_set) || fakenccl_set(node->argv[1], value) != 0)
 		script_fail(node, "no such setting");
 }
 
@@ -240,6 +245,13 @@ static void do_dlclose(struct actor *actor, const struct node *node)
 	(void)actor;
 	if (!object_find(node->argv[1], &handle) || dlclose((void *)(uintptr_t)handle) != 0)
 		script_fail(node, "no such library");
+}
+
+/* A number by name, which may stand wherever a number is expected. */
+static void do_let(struct actor *actor, const struct node *node)
+{
+	char buffer[64];
+	object_set(call_own_name(node->argv[1], actor->index, buffer, sizeof buffer), run_number(node, node->argv[2]));
 }
 
 static void do_mark(struct actor *actor, const struct node *node) { truth_mark(actor, node->argv[1]); }
@@ -275,7 +287,10 @@ const struct statement cpu_statements[] = {
 	{"setting", 2, do_setting},
 	{"dlopen", 2, do_dlopen},
 	{"dlclose", 1, do_dlclose},
+	{"let", 2, do_let},
 	{"mark", 1, do_mark},
+	{"nccl-id", 1, run_nccl_id},
+	{"nccl-wait", 1, run_nccl_wait},
 	{"print", 0, do_print},
 	{NULL, 0, NULL},
 };

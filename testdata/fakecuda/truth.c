@@ -35,6 +35,12 @@ uint64_t truth_now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+void truth_write(const char *text, size_t n)
+{
+	if (truth_fd >= 0 && write(truth_fd, text, n) < 0)
+		return;
+}
+
 static void __attribute__((format(printf, 3, 4)))
 line(const struct actor *actor, const char *type, const char *format, ...)
 {
@@ -51,8 +57,7 @@ line(const struct actor *actor, const char *type, const char *format, ...)
 		n = sizeof text - 3;
 	text[n++] = '}';
 	text[n++] = '\n';
-	if (write(truth_fd, text, n) < 0)
-		return;
+	truth_write(text, n);
 }
 
 void truth_wait(const struct actor *actor, const char *kind, const char *name, uint64_t start, int other)
@@ -93,7 +98,7 @@ static void count(void *arg, const char *function, unsigned long long calls)
 
 void truth_thread(const struct actor *actor)
 {
-	struct layer direct = {actor, "direct"}, runtime = {actor, "runtime"}, driver = {actor, "driver"};
+	struct layer direct = {actor, "direct"}, runtime = {actor, "runtime"}, driver = {actor, "driver"}, nccl = {actor, "nccl"};
 	line(actor, "thread", ",\"start_ns\":%lu,\"end_ns\":%lu", (unsigned long)actor->start_ns, (unsigned long)truth_now());
 	for (int i = 0; i < call_rows_count; i++)
 		if (actor->calls[i] != 0)
@@ -105,4 +110,12 @@ void truth_thread(const struct actor *actor)
 		fakecuda_runtime_calls(count, &runtime);
 	if (FC_LINKED(fakecuda_driver_calls))
 		fakecuda_driver_calls(count, &driver);
+	if (NC_LINKED(fakenccl_calls))
+		fakenccl_calls(count, &nccl);
+}
+
+void truth_process(const struct actor *actor)
+{
+	truth_thread(actor);
+	truth_collectives_end();
 }

@@ -6,6 +6,7 @@
 #ifndef FAKECUDA_TRUTH_H
 #define FAKECUDA_TRUTH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "run.h"
@@ -25,7 +26,17 @@ void truth_wait(const struct actor *actor, const char *kind, const char *name, u
 void truth_call(const struct actor *actor, const char *function, uint64_t start, int result);
 void truth_mark(const struct actor *actor, const char *name);
 
-/* truth_thread writes the thread's counts: at its end, or before it is killed. */
+/* truth_collectives has every NCCL operation of this process and of those that
+ * it forks written, soon after it ended (truth_collectives.c). */
+void truth_collectives(void);
+void truth_collectives_end(void);
+
+/* truth_write appends whole lines. */
+void truth_write(const char *text, size_t n);
+
+/* truth_thread writes the thread's counts: at its end. truth_process does so at
+ * the end of the process, with the NCCL operations that have not ended. */
 void truth_thread(const struct actor *actor);
+void truth_process(const struct actor *actor);
 
 #endif

@@ -18,12 +18,13 @@ process child {
 }
 thread holder {
   lock m
+  barrier held 2
   read-file $dir/fakecuda-test 2m cold
   write-file $dir/fakecuda-test 256k fsync
   sleep 10ms
   unlock m
 }
-sleep 2ms
+barrier held 2
 mark blocked
 inside cuLaunchKernel { lock m; unlock m }
 cudaLaunchKernel func=gemm
