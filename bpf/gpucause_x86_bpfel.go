@@ -453,7 +453,7 @@ type GpucauseProbeRow struct {
 	StreamSlot        uint8
 	PerThread         uint8
 	EntryEffects      uint8
-	Reserved          uint8
+	ElementsSlot      uint8
 	Benign            int32
 }
 

@@ -426,20 +426,24 @@ static __noinline int issue_operation(struct caller *caller, struct frame *f)
 	const volatile struct probe_row *row;
 	struct communicator *c;
 	u64 comm, which, sequence;
+	bool failed;
 
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	comm = slot_value(f, row->comm_slot);
+	failed = !nccl_accepted(f->result);
 	c = find_communicator(caller, comm);
-	if (!c) {
+	if (!c && !failed) {
 		begin_late(caller, f, comm);
 		c = find_communicator(caller, comm);
 	}
 	if (!c)
 		return 0;
-	if (f->result && f->result != row->benign)
+	if (failed)
 		return emit_operation(caller, f, c->serial, 0); /* NCCL does not count it either */
+	if (row->nccl_role == nccl_collective && !slot_value(f, row->elements_slot))
+		return 0; /* NCCL does nothing */
 	which = (u64)++c->operations << 32 | c->serial;
 	if (row->nccl_role == nccl_collective)
 		sequence = ++c->collectives;
@@ -475,16 +479,17 @@ static __noinline int leave_nccl(struct caller *caller, struct frame *f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	role = row->nccl_role;
-	/* A group ends also where it fails. */
-	if (role == nccl_group_end)
-		return end_group(caller, f);
-	if (!nccl_accepted(f->result))
-		return 0;
 	switch (role) {
+	case nccl_group_end: /* also where it fails */
+		return end_group(caller, f);
 	case nccl_collective:
 	case nccl_sends:
 	case nccl_receives:
 		return issue_operation(caller, f);
+	}
+	if (!nccl_accepted(f->result))
+		return 0;
+	switch (role) {
 	case nccl_group_start:
 		if (!caller->group_depth++)
 			caller->group = f->id;

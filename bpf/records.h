@@ -467,7 +467,7 @@ struct probe_row {
 	u8 stream_slot;
 	u8 per_thread; /* stream 0 is the thread's own */
 	u8 entry_effects; /* there is more to do at the entry than to store registers */
-	u8 reserved;
+	u8 elements_slot; /* how many elements a collective is of: of none there is nothing to do */
 	s32 benign;
 };
 _Static_assert(sizeof(struct probe_row) == 36, "probe_row");

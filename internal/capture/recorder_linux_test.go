@@ -41,6 +41,10 @@ type recorder struct {
 	errors  []event.ErrorSample
 	memory  map[event.PID]int64
 
+	communicators []event.Communicator
+	collectives   []event.Collective
+	completions   []event.Completion
+
 	snapshots func(*event.Snapshot) // sees every snapshot, if set
 
 	told, counted uint64 // calls of all processes: records, and in samples
@@ -102,6 +106,12 @@ func (r *recorder) drain() {
 			r.changes = append(r.changes, e.Process)
 		case event.KindCycle:
 			r.cycles = append(r.cycles, e.Cycle)
+		case event.KindCommunicator:
+			r.communicators = append(r.communicators, e.Communicator)
+		case event.KindCollective:
+			r.collectives = append(r.collectives, e.Collective)
+		case event.KindCompletion:
+			r.completions = append(r.completions, e.Completion)
 		case event.KindFunctionName:
 			if e.FunctionName.SameAs != 0 {
 				r.same[e.FunctionName.Handle] = e.FunctionName.SameAs
@@ -178,6 +188,9 @@ func (r *recorder) keep(pids map[event.PID]bool) {
 	r.cycles = slices.DeleteFunc(r.cycles, func(c event.Cycle) bool { return other(c.Task.Thread.PID) })
 	r.changes = slices.DeleteFunc(r.changes, func(c event.ProcessChange) bool { return other(c.Task.Thread.PID) })
 	r.errors = slices.DeleteFunc(r.errors, func(e event.ErrorSample) bool { return other(e.Process.PID) })
+	r.communicators = slices.DeleteFunc(r.communicators, func(c event.Communicator) bool { return other(c.Process.PID) })
+	r.collectives = slices.DeleteFunc(r.collectives, func(c event.Collective) bool { return other(c.Task.Thread.PID) })
+	r.completions = slices.DeleteFunc(r.completions, func(c event.Completion) bool { return other(c.Task.Thread.PID) })
 	r.samples = slices.DeleteFunc(r.samples, func(s event.CallSample) bool { return s.Process.PID != 0 && other(s.Process.PID) })
 	r.waits = slices.DeleteFunc(r.waits, func(s event.OffCPUSample) bool { return s.Process.PID != 0 && other(s.Process.PID) })
 }

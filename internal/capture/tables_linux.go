@@ -41,6 +41,7 @@ func probeRows() [probe.MaxProbes]bpf.GpucauseProbeRow {
 			CommSlot:          p.Communicator.Handle,
 			NewCommSlot:       p.Communicator.Stored,
 			PeerSlot:          p.Operation.Peer,
+			ElementsSlot:      p.Operation.Count,
 			IdentitySlot:      p.Communicator.Identity,
 			IdentityCountSlot: p.Communicator.IdentityCount,
 			Edge:              uint8(p.Edge),

@@ -67,11 +67,11 @@ func operationName(o *collective.Operation) string {
 // waitedFor names the rank that was waited for, as far as it is certain.
 func waitedFor(o *collective.Operation) string {
 	peer, known := o.PeerWait()
-	last, ok := o.WaitedFor()
 	if !known {
 		return ", for whom is not known on this host"
 	}
-	if !ok || peer == 0 {
+	last, late, _ := o.WaitedFor()
+	if !late || peer == 0 {
 		return ", which all ranks had queued before: the GPUs were behind"
 	}
 	phrase := fmt.Sprintf("; of the wait of %s at least %s was for rank %d (%s, pid %d), which came %s later",

@@ -95,10 +95,16 @@ func (t *Tracker) derive(c *Communicator, r *event.Communicator, row *probe.Prob
 }
 
 func (t *Tracker) split(c, parent *Communicator, r *event.Communicator, row *probe.Probe) {
-	colour := argument(r, row.Communicator.Colour)
-	if canName(parent) && colour != noColour {
+	if canName(parent) {
+		colour := argument(r, row.Communicator.Colour)
 		c.Key = originSplit.key(parent.Key[:], number(r.Value), number(uint64(colour)))
 	}
+}
+
+// leftOut reports whether a split gives its rank no child. In a group it has a
+// handle until the group ends.
+func leftOut(r *event.Communicator, row *probe.Probe) bool {
+	return row.Communicator.Colour != probe.NoSlot && argument(r, row.Communicator.Colour) == noColour
 }
 
 // canName reports whether the children of a communicator are numbered alike on

@@ -103,38 +103,38 @@ type Last struct {
 // WaitedFor returns the rank that o's could not do without and that was queued
 // last, if that was after o itself. It is known only where all ranks are on this
 // host and none of the times is a lower bound.
-func (o *Operation) WaitedFor() (Last, bool) {
+func (o *Operation) WaitedFor() (last Last, late, known bool) {
 	m := o.meeting
 	if m == nil || !m.complete() {
-		return Last{}, false
+		return Last{}, false, false
 	}
-	var last *Operation
 	for _, other := range m.ranks {
 		if other.AtLeast {
-			return Last{}, false
+			return Last{}, false, false
 		}
-		if o.needs(other) && (last == nil || other.Enqueued > last.Enqueued) {
-			last = other
+		if o.needs(other) && (last.Operation == nil || other.Enqueued > last.Enqueued) {
+			last.Operation = other
 		}
 	}
-	if last == nil || last.Enqueued <= o.Enqueued {
-		return Last{}, false
+	if last.Operation == nil || last.Enqueued <= o.Enqueued {
+		return Last{}, false, true
 	}
-	return Last{Operation: last, Lag: last.Enqueued.Sub(o.Enqueued)}, true
+	last.Lag = last.Enqueued.Sub(o.Enqueued)
+	return last, true, true
 }
 
 // PeerWait returns how much of o's wait is certainly another rank's doing,
-// because that one had not been queued: a lower bound. It is known where all
-// ranks are on this host.
-func (o *Operation) PeerWait() (time.Duration, bool) {
-	if o.meeting == nil || !o.meeting.complete() || o.Wait == (Wait{}) {
+// because that one had not been queued: a lower bound. It is known where
+// [Operation.WaitedFor] is.
+func (o *Operation) PeerWait() (wait time.Duration, known bool) {
+	last, late, known := o.WaitedFor()
+	if !known || o.Wait == (Wait{}) {
 		return 0, false
 	}
-	late, ok := o.WaitedFor()
-	if !ok {
+	if !late {
 		return 0, true
 	}
-	return max(0, min(o.Wait.End, late.Enqueued).Sub(o.Wait.Start)), true
+	return max(0, min(o.Wait.End, last.Enqueued).Sub(o.Wait.Start)), true
 }
 
 // skew is the time between the first and the last rank's arrival, of those here.

@@ -118,6 +118,7 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 		t.end(key)
 	case row.Role == probe.RoleTells && known != nil:
 		known.tell(r, row)
+	case leftOut(r, row):
 	case known == nil && len(t.communicators) >= t.settings.MaxCommunicators:
 		t.stats.Refused++
 	case known == nil:

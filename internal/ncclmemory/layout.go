@@ -108,11 +108,11 @@ func tripleAt(memory []byte, at int) (triple, bool) {
 }
 
 // hashOf is the hash that NCCL up to 2.25 gives a communicator: DJB2 with xor, of
-// the unique id.
+// the unique id, whose bytes are of the C type char.
 func hashOf(id []byte) uint64 {
 	hash := uint64(5381)
 	for _, b := range id {
-		hash = hash*33 ^ uint64(b)
+		hash = hash*33 ^ uint64(char(b))
 	}
 	return hash
 }

@@ -1,0 +1,4 @@
+package ncclmemory
+
+// char is the C type char.
+type char = uint8
