@@ -67,7 +67,10 @@ func operationName(o *collective.Operation) string {
 // waitedFor names the rank that was waited for, as far as it is certain.
 func waitedFor(o *collective.Operation) string {
 	peer, known := o.PeerWait()
-	if !known {
+	switch {
+	case o.Cut():
+		return fmt.Sprintf(", which did not complete: %d of them came on this host", max(1, len(o.Ranks())))
+	case !known:
 		return ", for whom is not known on this host"
 	}
 	last, late, _ := o.WaitedFor()

@@ -2,6 +2,7 @@ package collective
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
@@ -9,32 +10,31 @@ import (
 )
 
 func (t *Tracker) addCompletion(r *event.Completion) {
-	var latest *Operation
+	var completed []*Operation
 	covered := 0
-	for _, completed := range r.Completed {
-		if completed.Serial == 0 {
+	for _, c := range r.Completed {
+		if c.Serial == 0 {
 			continue
 		}
 		covered++
-		if o := t.complete(commKey{r.Task.Thread.PID, completed.Serial}, completed.Operation, r.End); o != nil {
-			if latest == nil || o.Enqueued > latest.Enqueued {
-				latest = o
-			}
-		}
+		completed = append(completed, t.complete(commKey{r.Task.Thread.PID, c.Serial}, c.Operation, r.End)...)
 	}
-	if latest == nil {
+	if len(completed) == 0 {
 		return
 	}
 	if row := probe.Get(r.Probe); row != nil && row.Edge.Synchronises() {
-		t.wait(latest, Wait{Thread: r.Task.Thread, Start: r.Start, End: r.End})
+		wait := Wait{Thread: r.Task.Thread, Start: r.Start, End: r.End}
+		o := awaited(completed, wait)
+		o.Wait = wait
+		t.remember(o, wait.Thread)
 	} else if covered == 1 {
-		latest.NotBefore = r.Pending // that what was pending was this one is certain only where there is no other
+		latest(completed).NotBefore = r.Pending // that what was pending was this one is certain only where there is no other
 	}
 }
 
 // complete marks the operations of a communicator up to a number as complete,
-// and returns the latest of them.
-func (t *Tracker) complete(key commKey, until uint32, at ktime.Time) *Operation {
+// and returns them in their order.
+func (t *Tracker) complete(key commKey, until uint32, at ktime.Time) []*Operation {
 	if t.communicators[key] == nil {
 		t.stats.Unknown++
 		return nil
@@ -49,39 +49,76 @@ func (t *Tracker) complete(key commKey, until uint32, at ktime.Time) *Operation 
 		t.schedule(open[n], at.Add(t.settings.Settle))
 		n++
 	}
-	if n == 0 {
-		return nil
-	}
-	latest := open[n-1]
-	clear(open[:n])
-	t.open[key] = open[n:]
-	if n == len(open) {
+	if t.open[key] = open[n:]; n == len(open) {
 		delete(t.open, key)
 	}
-	return latest
+	return open[:n:n]
 }
 
-// wait gives a synchronisation to the operation that it waited for.
-func (t *Tracker) wait(o *Operation, w Wait) {
-	o.Wait = w
-	waits := append(t.waits[w.Thread], o)
-	if len(waits) > t.settings.WaitsPerThread {
+// latest returns the operation that was queued last, of several the last.
+func latest(operations []*Operation) *Operation {
+	return slices.MaxFunc(operations, func(a, b *Operation) int {
+		if a.Enqueued <= b.Enqueued {
+			return -1
+		}
+		return 1
+	})
+}
+
+// awaited returns the operation that a synchronisation waited for: of those that
+// it covers the one that was queued last. What a group queued at once is done at
+// once; then it is the one whose other ranks came last.
+func awaited(operations []*Operation, w Wait) *Operation {
+	found := latest(operations)
+	if found.Group == 0 {
+		return found
+	}
+	longest, _ := found.peerWait(w)
+	for _, o := range operations {
+		if o.Group != found.Group || o.Enqueued != found.Enqueued {
+			continue
+		}
+		if wait, known := o.peerWait(w); known && wait > longest {
+			found, longest = o, wait
+		}
+	}
+	return found
+}
+
+// remember keeps an operation that a thread waited for: who asks for it asks when
+// the dispatch cycle is explained, many waits later.
+func (t *Tracker) remember(o *Operation, thread event.Thread) {
+	waits, known := t.waits[thread]
+	if !known && len(t.waits) >= t.settings.MaxThreads {
+		return
+	}
+	if waits = append(waits, o); len(waits) >= 2*t.settings.WaitsPerThread {
 		waits = slices.Delete(waits, 0, len(waits)-t.settings.WaitsPerThread)
 	}
-	t.waits[w.Thread] = waits
+	t.waits[thread] = waits
 }
 
 // LongestWait returns the operation that a thread waited for longest in
 // [from, to], if it waited for one.
 func (t *Tracker) LongestWait(thread event.Thread, from, to ktime.Time) (*Operation, bool) {
-	var longest *Operation
+	var found *Operation
+	var longest time.Duration
 	for _, o := range t.waits[thread] {
-		if o.Wait.Start < from || o.Wait.End > to {
-			continue
-		}
-		if longest == nil || o.Wait.Duration() > longest.Wait.Duration() {
-			longest = o
+		if wait := o.waitWithin(from, to); wait > longest {
+			found, longest = o, wait
 		}
 	}
-	return longest, longest != nil
+	return found, found != nil
+}
+
+// waitWithin returns how long the operation was waited for in [from, to]. Of one
+// that was cut short it is not known when the wait was over: at most at to.
+func (o *Operation) waitWithin(from, to ktime.Time) time.Duration {
+	if o.cut && o.Enqueued >= from && o.Enqueued <= to {
+		return to.Sub(o.Enqueued)
+	}
+	if o.Wait.Start < from || o.Wait.End > to {
+		return 0
+	}
+	return o.Wait.Duration()
 }

@@ -63,24 +63,28 @@ func (t *Tracker) enqueue(o *Operation, r *event.Collective) {
 	t.schedule(o, o.Enqueued.Add(t.settings.Timeout))
 }
 
-// arrive compares o with the thread's operation before on the communicator.
+// arrive compares o with the thread's operation before on the communicator. Those
+// that a group queued at once arrive as one.
 func (t *Tracker) arrive(o *Operation) {
 	key := arrivalKey{o.Task.Thread, o.Serial}
 	before := t.latest[key]
-	if before == nil {
+	switch {
+	case before == nil:
 		if len(t.latest) < t.settings.MaxThreads {
-			t.latest[key] = &arrival{count: 1, at: o.Enqueued, ledger: o.Ledger}
+			t.latest[key] = &arrival{1, o}
 		}
 		return
-	}
-	if before.at < o.Enqueued {
-		o.Previous = before.at
+	case before.Enqueued == o.Enqueued:
+		o.with, o.Previous, o.Arrival, o.Arrivals = before.Operation, before.Previous, before.Arrival, before.Arrivals
+		return
+	case before.Enqueued < o.Enqueued:
+		o.Previous = before.Enqueued
 		for state := range o.Arrival {
-			o.Arrival[state] = max(0, o.Ledger[state]-before.ledger[state])
+			o.Arrival[state] = max(0, o.Ledger[state]-before.Ledger[state])
 		}
 	}
 	before.count++
-	before.at, before.ledger, o.Arrivals = o.Enqueued, o.Ledger, before.count
+	before.Operation, o.Arrivals = o, before.count
 }
 
 // meet brings o together with its other ranks on this host.
@@ -97,8 +101,7 @@ func (t *Tracker) meet(o *Operation) {
 		m = &meeting{key: key, size: size, begun: o.Enqueued}
 		t.meetings[key] = m
 	}
-	m.ranks = append(m.ranks, o)
-	o.meeting = m
+	m.join(o)
 }
 
 // sampled chooses operations by what all ranks know of them.

@@ -20,7 +20,8 @@ type meeting struct {
 	key   meetingKey
 	size  int // ranks that meet, or Unknown
 	ranks []*Operation
-	told  int // of ranks
+	told  int  // of ranks
+	torn  bool // the ranks do not do the same
 	begun ktime.Time
 }
 
@@ -51,6 +52,15 @@ func (o *Operation) Ranks() []*Operation {
 		return nil
 	}
 	return o.meeting.ranks
+}
+
+// join adds a rank.
+func (m *meeting) join(o *Operation) {
+	if len(m.ranks) > 0 && !m.ranks[0].matches(o) {
+		m.torn = true
+	}
+	m.ranks = append(m.ranks, o)
+	o.meeting = m
 }
 
 // complete reports whether all ranks are here.
@@ -127,14 +137,19 @@ func (o *Operation) WaitedFor() (last Last, late, known bool) {
 // because that one had not been queued: a lower bound. It is known where
 // [Operation.WaitedFor] is.
 func (o *Operation) PeerWait() (wait time.Duration, known bool) {
-	last, late, known := o.WaitedFor()
-	if !known || o.Wait == (Wait{}) {
+	if o.Wait == (Wait{}) {
 		return 0, false
 	}
+	return o.peerWait(o.Wait)
+}
+
+// peerWait is PeerWait, if w were o's wait.
+func (o *Operation) peerWait(w Wait) (wait time.Duration, known bool) {
+	last, late, known := o.WaitedFor()
 	if !late {
-		return 0, true
+		return 0, known
 	}
-	return max(0, min(o.Wait.End, last.Enqueued).Sub(o.Wait.Start)), true
+	return max(0, min(w.End, last.Enqueued).Sub(w.Start)), true
 }
 
 // skew is the time between the first and the last rank's arrival, of those here.
@@ -144,4 +159,24 @@ func (m *meeting) skew() time.Duration {
 		first, last = min(first, o.Enqueued), max(last, o.Enqueued)
 	}
 	return last.Sub(first)
+}
+
+// same is what all ranks of an operation have in common.
+type same struct {
+	operation                  string
+	count, datatype, reduction uint64
+	root                       int
+}
+
+// matches reports whether two ranks of a meeting do the same.
+func (o *Operation) matches(other *Operation) bool { return o.same() == other.same() }
+
+func (o *Operation) same() same {
+	s := same{operation: o.Name(), count: o.Count(), datatype: o.Datatype()}
+	if _, paired := o.Peer(); paired {
+		s.operation = "" // one sends, one receives
+	}
+	s.reduction, _ = o.Reduction()
+	s.root, _ = o.Root()
+	return s
 }

@@ -1,6 +1,7 @@
 package collective
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/event"
@@ -40,6 +41,8 @@ type Operation struct {
 	Late    Reason
 
 	meeting *meeting
+	with    *Operation // that arrived at once before it; nil: none
+	cut     bool       // its communicator was aborted, or its process ended, when it was the latest and open
 	due     ktime.Time // when it is told
 	place   int        // in the queue
 	queued  bool
@@ -65,6 +68,15 @@ func (w *Wait) Duration() time.Duration { return w.End.Sub(w.Start) }
 
 // Row returns the function that issued the operation.
 func (o *Operation) Row() *probe.Probe { return probe.Get(o.Probe) }
+
+// Name returns the value of the attribute nccl.operation: the function without its
+// prefix; a broadcast in place is a broadcast.
+func (o *Operation) Name() string {
+	if o.Row().Function == "ncclBcast" {
+		return "Broadcast"
+	}
+	return strings.TrimPrefix(o.Row().Function, "nccl")
+}
 
 // Number returns the operation's number among those that all its ranks count
 // alike; 0: not known.
@@ -138,6 +150,10 @@ func (o *Operation) Duration() time.Duration {
 	}
 	return max(0, o.Completed.Sub(o.Enqueued))
 }
+
+// Cut reports whether its communicator was aborted, or its process ended, while it
+// was the latest operation and not complete.
+func (o *Operation) Cut() bool { return o.cut }
 
 // Failed reports whether the call returned an error.
 func (o *Operation) Failed() bool { return o.Result != 0 && o.Result != o.Row().Benign }

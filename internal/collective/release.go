@@ -45,7 +45,8 @@ func (q *queue) next() *Operation { return heap.Pop(q).(*Operation) }
 // Handler receives operations, each twice. A nil field discards.
 type Handler struct {
 	// Arrived is told of an operation when the records of all that came before it
-	// are there, in the order of arrival.
+	// are there, in the order of arrival; of those that a group queued at once on a
+	// communicator it is told of the first.
 	Arrived func(*Operation)
 	// Told is told of it when it is over, or its time is.
 	Told func(*Operation)
@@ -54,6 +55,10 @@ type Handler struct {
 // Advance says that all records that ended before now have been added, and tells
 // the operations whose time has come. An end of time as now tells all.
 func (t *Tracker) Advance(now ktime.Time, tell Handler) {
+	if t.advanced.Sub(t.swept) >= t.settings.Timeout {
+		t.sweep(t.advanced)
+	}
+	t.advanced = now
 	t.tellArrived(now, tell.Arrived)
 	for len(t.pending) > 0 && t.pending[0].due <= now {
 		o := t.pending.next()
@@ -64,16 +69,16 @@ func (t *Tracker) Advance(now ktime.Time, tell Handler) {
 		}
 		t.leave(o.meeting)
 	}
-	if now.Sub(t.swept) >= t.settings.Timeout {
-		t.sweep(now)
-	}
 }
 
 func (t *Tracker) tellArrived(now ktime.Time, arrived func(*Operation)) {
 	n := 0
 	for n < len(t.arrived) && now.Sub(t.arrived[n].Enqueued) >= t.settings.Settle {
-		if arrived != nil {
-			arrived(t.arrived[n])
+		switch o := t.arrived[n]; {
+		case o.with != nil:
+			o.Late = o.with.Late
+		case arrived != nil:
+			arrived(o)
 		}
 		n++
 	}
@@ -101,12 +106,18 @@ func (t *Tracker) count(o *Operation) {
 	}
 }
 
-// sweep forgets meetings that are over, and what was told and never completes.
+// sweep forgets meetings that are over, what was told and never completes, and the
+// waits of threads that have not waited lately.
 func (t *Tracker) sweep(now ktime.Time) {
 	t.swept = now
 	for key, m := range t.meetings {
 		if now.Sub(m.begun) > 2*t.settings.Timeout {
 			delete(t.meetings, key)
+		}
+	}
+	for thread, waits := range t.waits {
+		if last := waits[len(waits)-1]; now.Sub(max(last.Wait.End, last.End)) > 2*t.settings.Timeout {
+			delete(t.waits, thread)
 		}
 	}
 	for key, open := range t.open {
@@ -122,14 +133,15 @@ func (t *Tracker) sweep(now ktime.Time) {
 	}
 }
 
-// Worth reports whether an operation that is told is worth a span: it is sampled
-// or failed, its wait was long, its ranks on this host were far apart, or it was
-// not seen to complete and nothing followed it on its communicator.
+// Worth reports whether an operation that is told is worth a span: it is sampled,
+// failed or was cut short, its wait was long, its ranks on this host were far apart
+// or do not do the same, or it was not seen to complete and nothing followed it on
+// its communicator.
 func (t *Tracker) Worth(o *Operation) bool {
 	switch {
-	case o.Sampled, o.Failed(), o.Refused, o.Wait.Duration() >= t.settings.Slow:
+	case o.Sampled, o.Failed(), o.Refused, o.cut, o.Wait.Duration() >= t.settings.Slow:
 		return true
-	case o.meeting != nil && o.meeting.skew() >= t.settings.Slow:
+	case o.meeting != nil && (o.meeting.torn || o.meeting.skew() >= t.settings.Slow):
 		return true
 	default:
 		return o.Completed == 0 && t.isLast(o)

@@ -24,7 +24,7 @@ type Settings struct {
 	MaxOperations    int // that wait to be told; default 65536
 	MaxMeetings      int // operations whose ranks of this host are remembered; default 65536
 	MaxThreads       int // whose latest arrival is remembered, per communicator; default 8192
-	WaitsPerThread   int // latest waits that are remembered; default 16
+	WaitsPerThread   int // latest waits that are remembered, up to twice as many; default 1024
 }
 
 func (s Settings) withDefaults() Settings {
@@ -38,7 +38,7 @@ func (s Settings) withDefaults() Settings {
 	setDefault(&s.MaxOperations, 65536)
 	setDefault(&s.MaxMeetings, 65536)
 	setDefault(&s.MaxThreads, 8192)
-	setDefault(&s.WaitsPerThread, 16)
+	setDefault(&s.WaitsPerThread, 1024)
 	return s
 }
 

@@ -26,10 +26,11 @@ type Tracker struct {
 	groups        map[groupKey][]*Operation
 	open          map[commKey][]*Operation // not complete, in the order of their numbers
 	latest        map[arrivalKey]*arrival
-	waits         map[event.Thread][]*Operation // with a wait of the thread, the latest last
+	waits         map[event.Thread][]*Operation // that the thread waited for, the latest last
 	meetings      map[meetingKey]*meeting
 	pending       queue
 	arrived       []*Operation // not told as arrived, in the order of their records
+	advanced      ktime.Time // by the latest Advance
 	swept         ktime.Time
 	stats         Stats
 }
@@ -48,9 +49,8 @@ type arrivalKey struct {
 
 // arrival is a thread's latest one on a communicator.
 type arrival struct {
-	count  uint64
-	at     ktime.Time
-	ledger event.Ledger
+	count uint64
+	*Operation
 }
 
 // Stats count what a Tracker did and holds.
@@ -115,7 +115,7 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	known := t.communicators[key]
 	switch {
 	case row.Role == probe.RoleEnds:
-		t.end(key)
+		t.end(key, row.Function == aborts)
 	case row.Role == probe.RoleTells && known != nil:
 		known.tell(r, row)
 	case leftOut(r, row):
@@ -129,20 +129,27 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	return nil
 }
 
-// end forgets a communicator. Its open operations are told when their time is over.
-func (t *Tracker) end(key commKey) {
+// aborts ends a communicator whatever is open on it; the others that do wait for it.
+const aborts = "ncclCommAbort"
+
+// end forgets a communicator. Its open operations are told when their time is
+// over; of one that was cut short the latest is worth a span.
+func (t *Tracker) end(key commKey, cut bool) {
+	if open := t.open[key]; cut && len(open) > 0 {
+		last := open[len(open)-1]
+		last.cut = true
+		t.remember(last, last.Task.Thread)
+	}
 	delete(t.communicators, key)
 	delete(t.open, key)
 }
 
-// change forgets what a process or thread that is gone had.
+// change forgets what a process that is gone had. What its threads waited for is
+// asked for later.
 func (t *Tracker) change(change *event.ProcessChange) {
-	thread := change.Task.Thread
 	switch change.Kind {
-	case event.ThreadExited:
-		delete(t.waits, thread)
 	case event.ProcessExited, event.ProcessExecuted:
-		t.forgetProcess(thread.PID, change.At)
+		t.forgetProcess(change.Task.Thread.PID, change.At)
 	}
 }
 
@@ -155,7 +162,7 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 		for _, o := range t.open[key] {
 			t.schedule(o, at.Add(t.settings.Settle))
 		}
-		t.end(key)
+		t.end(key, true)
 	}
 	for key := range t.groups {
 		if key.thread.PID == pid {
@@ -165,11 +172,6 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 	for key := range t.latest {
 		if key.thread.PID == pid {
 			delete(t.latest, key)
-		}
-	}
-	for thread := range t.waits {
-		if thread.PID == pid {
-			delete(t.waits, thread)
 		}
 	}
 	for id := range t.initAlls {

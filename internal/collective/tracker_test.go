@@ -111,7 +111,7 @@ func (h *host) advance(now ktime.Time) []*Operation {
 	h.tracker.Advance(now, Handler{
 		Arrived: func(o *Operation) { h.arrived = append(h.arrived, o) },
 		Told: func(o *Operation) {
-			if o.Enqueued != 0 {
+			if o.Enqueued != 0 && o.with == nil {
 				assert.Contains(h.t, h.arrived, o)
 			}
 			h.told = append(h.told, o)
@@ -524,5 +524,132 @@ func BenchmarkAllReduce(b *testing.B) {
 			}})
 		}
 		tracker.Advance(now, Handler{})
+	}
+}
+
+// What a group queued at once is waited for as one: the wait is that of the
+// operation whose other rank came last, and the arrival is the same one.
+func TestWaitsForGroups(t *testing.T) {
+	h := newHost(t, Settings{})
+	for rank := range 3 {
+		h.begin(100+rank, 1, "id", 3, rank)
+	}
+	ring := func(pid int, group uint64, sequence uint64, end ktime.Time) {
+		rank := pid - 100
+		h.issue(issue{pid: pid, symbol: "ncclSend", serial: 1, operation: uint32(2*sequence - 1), sequence: sequence, end: end - 20, group: group, peer: (rank + 1) % 3})
+		h.issue(issue{pid: pid, symbol: "ncclRecv", serial: 1, operation: uint32(2 * sequence), sequence: sequence, end: end - 10, group: group, peer: (rank + 2) % 3})
+		h.endGroup(pid, group, end, 0)
+	}
+	for pid := 100; pid < 103; pid++ {
+		ring(pid, 1, 1, 5*ms)
+	}
+	ring(100, 2, 2, 10*ms)
+	ring(102, 2, 2, 11*ms)
+	ring(101, 2, 2, 40*ms)
+	h.sync(100, 10*ms, 42*ms, event.Completed{Serial: 1, Operation: 4})
+	h.advance(farFuture)
+	var waited, arrived []string
+	for _, o := range h.told {
+		if o.Task == taskOf(100) && o.Wait != (Wait{}) {
+			peer, _ := o.PeerWait()
+			waited = append(waited, o.Name())
+			assert.Equal(t, 30*time.Millisecond, peer)
+			last, late, _ := o.WaitedFor()
+			assert.True(t, late)
+			assert.Equal(t, 1, last.Communicator.Rank)
+		}
+		if o.Task == taskOf(101) && o.Sequence == 2 {
+			assert.Equal(t, 5*ms, o.Previous, o.Name())
+			assert.EqualValues(t, 2, o.Arrivals, o.Name())
+		}
+	}
+	for _, o := range h.arrived {
+		arrived = append(arrived, o.Name())
+	}
+	assert.Equal(t, []string{"Send"}, waited)
+	assert.Equal(t, []string{"Send", "Send", "Send", "Send", "Send", "Send"}, arrived, "once per group")
+}
+
+// A wait is remembered until the cycle is explained: many waits later, and after
+// the thread's end.
+func TestWaitsAreRemembered(t *testing.T) {
+	h := newHost(t, Settings{})
+	h.begin(100, 1, "id", 1, 0)
+	for n := range uint32(500) {
+		at := ktime.Time(10+10*n) * ms
+		h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: n + 1, sequence: uint64(n) + 1, end: at})
+		h.sync(100, at+ms, at+2*ms, event.Completed{Serial: 1, Operation: n + 1})
+	}
+	h.tracker.Add(&event.Record{Kind: event.KindProcess, Process: event.ProcessChange{Kind: event.ProcessExited, Task: taskOf(100), At: 5100 * ms}})
+	h.advance(5200 * ms)
+	o, ok := h.tracker.LongestWait(taskOf(100).Thread, 10*ms, 20*ms)
+	require.True(t, ok)
+	assert.EqualValues(t, 1, o.Operation)
+	h.advance(100_000 * ms)
+	h.advance(200_000 * ms)
+	_, ok = h.tracker.LongestWait(taskOf(100).Thread, 10*ms, 20*ms)
+	assert.False(t, ok, "nobody asks any more")
+}
+
+// The latest operation that was open when its communicator was aborted, or its
+// process ended, is worth a span, and what its thread waited for.
+func TestOperationsThatAreCutShort(t *testing.T) {
+	for name, end := range map[string]func(h *host){
+		"abort": func(h *host) {
+			h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommAbort").ID, Serial: 1})
+		},
+		"exit": func(h *host) {
+			h.tracker.Add(&event.Record{Kind: event.KindProcess, Process: event.ProcessChange{Kind: event.ProcessExited, Task: taskOf(100), At: 50 * ms}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, Settings{SampleEvery: -1})
+			h.begin(100, 1, "id", 2, 0)
+			for n := range uint32(3) {
+				h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: n + 1, sequence: uint64(n) + 1, end: ktime.Time(10+n) * ms})
+			}
+			end(h)
+			told := h.advance(farFuture)
+			require.Len(t, told, 3)
+			for _, o := range told {
+				assert.Equal(t, o.Operation == 3, o.Cut())
+				assert.Equal(t, o.Operation == 3, h.tracker.Worth(o))
+			}
+			o, ok := h.tracker.LongestWait(taskOf(100).Thread, 5*ms, 60*ms)
+			require.True(t, ok)
+			assert.EqualValues(t, 3, o.Operation)
+		})
+	}
+	h := newHost(t, Settings{SampleEvery: -1})
+	h.begin(100, 1, "id", 2, 0)
+	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: 1, sequence: 1, end: 10 * ms})
+	h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommDestroy").ID, Serial: 1})
+	for _, o := range h.advance(farFuture) {
+		assert.False(t, h.tracker.Worth(o), "what destroys a communicator waits for it")
+	}
+}
+
+// Ranks that do not do the same are worth spans, all of them.
+func TestRanksThatDoNotDoTheSame(t *testing.T) {
+	h := newHost(t, Settings{SampleEvery: -1})
+	for rank := range 3 {
+		h.begin(100+rank, 1, "id", 3, rank)
+	}
+	for n, symbols := range [][3]string{
+		{"ncclAllReduce", "ncclAllReduce", "ncclAllReduce"},
+		{"ncclAllReduce", "ncclAllReduce", "ncclAllGather"},
+		{"ncclBroadcast", "ncclBcast", "ncclBroadcast"},
+	} {
+		for rank, symbol := range symbols {
+			h.issue(issue{pid: 100 + rank, symbol: symbol, serial: 1, operation: uint32(n) + 1, sequence: uint64(n) + 1, end: ktime.Time(10+n) * ms})
+		}
+	}
+	for rank := range 3 {
+		h.sync(100+rank, 20*ms, 21*ms, event.Completed{Serial: 1, Operation: 3})
+	}
+	told := h.advance(farFuture)
+	require.Len(t, told, 9)
+	for _, o := range told {
+		assert.Equal(t, o.Sequence == 2, h.tracker.Worth(o), "%s #%d", o.Name(), o.Sequence)
 	}
 }

@@ -45,9 +45,7 @@ type injectedWait struct {
 // tell traces a script with the real probes, from its first call.
 func tell(t *testing.T, script string) *story {
 	t.Helper()
-	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
-		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
-	}
+	requireKernelTests(t)
 	var traces consumertest.TracesSink
 	config := testConfig()
 	config.Stalls.Mode = StallModeAll // there is no second cycle to compare with

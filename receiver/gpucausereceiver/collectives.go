@@ -77,7 +77,7 @@ func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *co
 func measured(o *collective.Operation) *measurement.Collective {
 	m := &measurement.Collective{
 		Process:   o.Communicator.Process,
-		Operation: spans.OperationName(o.Row()),
+		Operation: o.Name(),
 		Rank:      o.Communicator.Rank,
 		Duration:  o.Duration(),
 		Completed: o.Completed != 0,
@@ -103,9 +103,9 @@ type commQuestion struct {
 const (
 	// readFirst is how long after it is heard of a communicator is read for the
 	// first time; each time after that it takes twice as long.
-	readFirst = 500 * time.Millisecond
+	readFirst = 100 * time.Millisecond
 	// readTimes is how often it is read at most.
-	readTimes = 8
+	readTimes = 10
 	// maxReading bounds the communicators that are to be read.
 	maxReading = 1024
 )

@@ -68,7 +68,7 @@ func TestEveryKey(t *testing.T) {
 		MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
 		RingBytes: 1 << 20, MaxProcesses: 10, MaxThreads: 20, MaxSeries: 30, MaxFunctions: 50, MaxPointers: 60,
 		MaxCommunicators: 70,
-		DiscoverEvery: time.Second,
+		DiscoverEvery:    time.Second,
 	}, config.captureSettings())
 }
 

@@ -20,9 +20,7 @@ import (
 // A program that launched before it was traced has its functions named all the
 // same, on spans by its symbols, and in the metrics where that is wanted.
 func TestFunctionsOfAProgramAttachedLate(t *testing.T) {
-	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
-		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
-	}
+	requireKernelTests(t)
 	ready, begin := filepath.Join(t.TempDir(), "ready"), filepath.Join(t.TempDir(), "begin")
 	workload := exec.CommandContext(t.Context(), workloadProgram, "-", "--ready="+ready, "--begin="+begin)
 	workload.Stdin = strings.NewReader(`

@@ -22,9 +22,7 @@ const engine = "../../testdata/fakecuda/out/engine"
 // its calls are in the metrics and its first launches in the traces, under the
 // service name that it declares.
 func TestRealKernel(t *testing.T) {
-	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
-		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
-	}
+	requireKernelTests(t)
 	var traces consumertest.TracesSink
 	var metrics consumertest.MetricsSink
 	f := NewFactory()

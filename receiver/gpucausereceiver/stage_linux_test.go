@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,14 @@ const (
 	workloadScripts = "../../testdata/scenarios/workloads/"
 	niceOfWorkloads = -10
 )
+
+// requireKernelTests skips a test that needs the real probes where they are not wanted.
+func requireKernelTests(t *testing.T) {
+	t.Helper()
+	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
+		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
+	}
+}
 
 // stage runs workload scripts under one receiver with the real probes.
 type stage struct {
@@ -51,6 +60,22 @@ func openStage(t *testing.T) *stage {
 	require.NoError(t, s.receiver.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { _ = s.receiver.Shutdown(context.Background()) })
 	return s
+}
+
+// keepAttached has a process map the simulated stack, and waits until it is traced:
+// the workloads that follow are traced from their first call.
+func (s *stage) keepAttached(t *testing.T) {
+	t.Helper()
+	keeper := exec.CommandContext(t.Context(), workloadProgram, "-")
+	keeper.Stdin = strings.NewReader("ncclCommInitAll ndev=1 out=c; cudaStreamCreate out=s\nrepeat 1000000 { ncclAllReduce count=1 dtype=99 comm=c0 stream=s; sleep 20ms }\n")
+	startSession(t, keeper, 0)
+	t.Cleanup(func() {
+		_ = keeper.Process.Kill()
+		_ = keeper.Wait()
+	})
+	// Every attempt fails, and becomes a span.
+	require.Eventually(t, func() bool { return s.traces.SpanCount() > 0 }, 30*time.Second, time.Millisecond)
+	require.NoError(t, keeper.Process.Signal(syscall.SIGSTOP))
 }
 
 // play runs a script to its end and returns its process. The story begins when

@@ -1,7 +1,6 @@
 package gpucausereceiver
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"testing"
@@ -49,9 +48,7 @@ var workloadStories = []workloadStory{
 
 // Every story is told with its cause and its culprit, and no other.
 func TestStories(t *testing.T) {
-	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
-		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
-	}
+	requireKernelTests(t)
 	for _, story := range workloadStories {
 		t.Run(story.name, func(t *testing.T) {
 			stalls := story.perform(t)

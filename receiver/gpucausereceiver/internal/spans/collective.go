@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strconv"
-	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -107,7 +106,7 @@ func (w *writer) collectiveRoot(o *collective.Operation, id rootID, end ktime.Ti
 }
 
 func putCommunicator(attributes pcommon.Map, o *collective.Operation) {
-	attributes.PutStr(attrOperation, OperationName(o.Row()))
+	attributes.PutStr(attrOperation, o.Name())
 	if o.Communicator.Key.Known() {
 		attributes.PutStr(attrCommunicator, o.Communicator.Key.String())
 	}
@@ -117,15 +116,6 @@ func putCommunicator(attributes pcommon.Map, o *collective.Operation) {
 	if o.Number() != 0 {
 		attributes.PutInt(attrSequence, int64(o.Number()))
 	}
-}
-
-// OperationName returns the value of the attribute nccl.operation: the function
-// without its prefix; a broadcast in place is a broadcast.
-func OperationName(p *probe.Probe) string {
-	if p.Function == "ncclBcast" {
-		return "Broadcast"
-	}
-	return strings.TrimPrefix(p.Function, "nccl")
 }
 
 func (w *writer) describeCollective(span ptrace.Span, o *collective.Operation) {
