@@ -98,11 +98,22 @@ func (c *Collective) Operation() Operation {
 	return c.Calls[0].Operation
 }
 
-// Numbers returns the ranks that are there. The collective must be sorted.
-func (c *Collective) Numbers() []int32 {
-	numbers := make([]int32, len(c.Ranks))
+// Arrived returns the ranks that are there and whose call did not fail. The
+// collective must be sorted.
+func (c *Collective) Arrived() []int32 {
+	numbers := make([]int32, 0, len(c.Ranks))
 	for i := range c.Ranks {
-		numbers[i] = c.Ranks[i].Number
+		if r := &c.Ranks[i]; !r.Is(Failed) {
+			numbers = append(numbers, r.Number)
+		}
 	}
 	return numbers
+}
+
+// OtherEnd returns the end of a pair that is not there.
+func (c *Collective) OtherEnd() []int32 {
+	if len(c.Ranks) != 1 {
+		return nil
+	}
+	return []int32{c.Pair.Source + c.Pair.Destination - c.Ranks[0].Number}
 }

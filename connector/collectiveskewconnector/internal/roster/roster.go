@@ -64,7 +64,7 @@ func (r *Roster) Note(report *collective.Report) {
 // as is known. Not among them are those that came to a later one, and those that
 // never report: they did not report a sampled one that was completed.
 func (r *Roster) Absent(c *collective.Collective) []collective.Range {
-	gaps := collective.Gaps(c.Numbers(), c.Size)
+	gaps := collective.Gaps(c.Arrived(), c.Size)
 	known, ok := r.communicators.Get(c.Communicator)
 	if !ok {
 		return gaps

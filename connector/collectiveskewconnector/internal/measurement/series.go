@@ -1,0 +1,81 @@
+package measurement
+
+import (
+	"cmp"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
+)
+
+// key names a series. What an instrument has not is zero; of ranks it is -1. Each
+// instrument has one overflow series.
+type key struct {
+	instrument   instrument
+	overflow     bool
+	operation    collective.Operation
+	rank         int32
+	communicator string
+	host         string
+	cause        string
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(
+		cmp.Compare(a.instrument, b.instrument), cmp.Compare(a.communicator, b.communicator),
+		cmp.Compare(a.operation, b.operation), cmp.Compare(a.rank, b.rank),
+		cmp.Compare(a.host, b.host), cmp.Compare(a.cause, b.cause),
+	)
+}
+
+// attributes puts the attributes of the series.
+func (k *key) attributes(to pcommon.Map) {
+	if k.overflow {
+		to.PutBool(keyOverflow, true)
+		return
+	}
+	to.PutStr(keyCommunicator, k.communicator)
+	if k.operation != collective.OperationUnknown {
+		to.PutStr(keyOperation, k.operation.String())
+	}
+	if k.rank != collective.Unknown {
+		to.PutInt(keyRank, int64(k.rank))
+	}
+	if k.host != "" {
+		to.PutStr(keyHostName, k.host)
+	}
+	if k.cause != "" {
+		to.PutStr(keyCause, k.cause)
+	}
+}
+
+// exemplar is a straggler that a series counted.
+type exemplar struct {
+	at    time.Time
+	value time.Duration
+	trace pcommon.TraceID
+	span  pcommon.SpanID
+}
+
+// series are the values of one key.
+type series struct {
+	start     time.Time // nothing was counted before
+	used      time.Time // when something was counted last
+	count     uint64
+	durations histogram
+	exemplar  exemplar // the latest since the last emission; of a histogram
+}
+
+func (s *series) exemplarTo(exemplars pmetric.ExemplarSlice) {
+	if s.exemplar.trace.IsEmpty() {
+		return
+	}
+	e := exemplars.AppendEmpty()
+	e.SetTimestamp(pcommon.NewTimestampFromTime(s.exemplar.at))
+	e.SetDoubleValue(s.exemplar.value.Seconds())
+	e.SetTraceID(s.exemplar.trace)
+	e.SetSpanID(s.exemplar.span)
+	s.exemplar = exemplar{}
+}
