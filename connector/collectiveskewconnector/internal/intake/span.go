@@ -15,15 +15,25 @@ type Kind uint8
 
 // Kinds of spans.
 const (
-	Foreign    Kind = iota // no rank's part in a collective
+	Foreign    Kind = iota // no rank's part in a collective, but a verdict
 	Unpairable             // one that says too little, or nonsense, to be paired
 	Pairable
 )
 
-// Span reads a span of process into report. Only what is Pairable is a report.
+// Concerns reports whether a span may be a rank's part in a collective.
+func Concerns(span ptrace.Span) bool {
+	if span.Name() == rootName {
+		return false
+	}
+	_, ok := span.Attributes().Get(attrOperation)
+	return ok
+}
+
+// Span reads a span of process, which [Concerns], into report. Only what is Pairable
+// is a report.
 func (r *Reader) Span(process *collective.Process, span ptrace.Span, report *collective.Report) Kind {
 	f := r.read(span.Attributes())
-	if f.operation == "" || f.own || span.Name() == rootName {
+	if f.own {
 		return Foreign
 	}
 	operation := collective.ParseOperation(f.operation)

@@ -15,7 +15,7 @@ import (
 
 // Settings say how much is kept, and under which name it is emitted.
 type Settings struct {
-	MaxSeries  int           // of all metrics, without the overflow series
+	MaxSeries  int           // of all metrics; one overflow series of each comes on top
 	Expiration time.Duration // series to which nothing was added for so long end
 	MinLag     time.Duration // what is shorter is no lag
 	Resource   pcommon.Map   // of whoever emits the metrics
