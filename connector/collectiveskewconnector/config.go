@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 
+	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/engine"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/measurement"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/pairing"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/verdict"
@@ -52,17 +53,16 @@ func createDefaultConfig() component.Config {
 	}
 }
 
-func (c *Config) pairing() pairing.Settings {
-	return pairing.Settings{
-		TTL:            c.TTL,
-		MaxCollectives: int(c.MaxCollectives),
-		MaxReports:     int(c.MaxSpans),
-		MaxRanks:       int32(c.MaxRanks),
+func (c *Config) engine() engine.Settings {
+	return engine.Settings{
+		Pairing: pairing.Settings{
+			TTL:            c.TTL,
+			MaxCollectives: int(c.MaxCollectives),
+			MaxReports:     int(c.MaxSpans),
+			MaxRanks:       int32(c.MaxRanks),
+		},
+		Judging: verdict.Settings{MinLag: c.MinLag, TTL: c.TTL, ClockWindow: c.ClockWindow},
 	}
-}
-
-func (c *Config) judging() verdict.Settings {
-	return verdict.Settings{MinLag: c.MinLag, TTL: c.TTL, ClockWindow: c.ClockWindow}
 }
 
 func (c *Config) measurement() measurement.Settings {

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/engine"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/metadata"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/verdict"
 )
@@ -24,11 +25,12 @@ type skewConnector struct {
 	config    *Config
 	telemetry *metadata.TelemetryBuilder
 
-	mu     sync.Mutex // guards the following
-	engine *engine
-	output output
-	urgent bool // the output is to be collected at once
-	closed bool // nothing is consumed any more
+	mu      sync.Mutex // guards the following
+	engine  *engine.Engine
+	output  output
+	urgent  bool  // the output is to be collected at once
+	dropped int64 // verdicts that are not reported yet
+	closed  bool  // nothing is consumed any more
 
 	loop loop
 }
@@ -39,7 +41,7 @@ func newConnector(config *Config, set connector.Settings, out output) (*skewConn
 		return nil, fmt.Errorf("creating collectiveskew connector: %w", err)
 	}
 	c := &skewConnector{config: config, telemetry: telemetry, output: out, loop: newLoop()}
-	c.engine = newEngine(config, c.take)
+	c.engine = engine.New(config.engine(), c.take)
 	if err := c.observe(); err != nil {
 		telemetry.Shutdown()
 		return nil, fmt.Errorf("creating collectiveskew connector: %w", err)
@@ -65,32 +67,42 @@ func (c *skewConnector) Shutdown(ctx context.Context) error {
 // ConsumeTraces implements [consumer.Traces]. Spans that are no rank's part in a
 // collective are ignored. It always succeeds: what cannot be used is counted.
 func (c *skewConnector) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
-	c.do(ctx, func(now time.Time) { c.engine.consume(now, traces) })
+	c.do(ctx, func(now time.Time) { c.engine.Consume(now, traces) })
 	return nil
 }
 
-func (c *skewConnector) expire(ctx context.Context) { c.do(ctx, c.engine.expire) }
+func (c *skewConnector) expire(ctx context.Context) { c.do(ctx, c.engine.Expire) }
 
 // do lets the engine work, reports what it counted, and wakes the goroutine that
 // hands over where that is urgent.
 func (c *skewConnector) do(ctx context.Context, work func(now time.Time)) {
-	t, urgent := c.work(work)
-	t.report(ctx, c.telemetry)
-	if urgent {
+	d := c.work(work)
+	report(ctx, c.telemetry, &d.tally)
+	if d.dropped > 0 {
+		c.telemetry.CollectiveskewVerdictsDropped.Add(ctx, d.dropped)
+	}
+	if d.urgent {
 		c.loop.hurry()
 	}
 }
 
-func (c *skewConnector) work(work func(now time.Time)) (tally, bool) {
+// done is what came of work.
+type done struct {
+	tally   engine.Tally
+	dropped int64
+	urgent  bool
+}
+
+func (c *skewConnector) work(work func(now time.Time)) done {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return tally{}, false
+		return done{}
 	}
 	work(time.Now())
-	t, urgent := c.engine.tally, c.urgent
-	c.engine.tally, c.urgent = tally{}, false
-	return t, urgent
+	d := done{tally: c.engine.Tally(), dropped: c.dropped, urgent: c.urgent}
+	c.dropped, c.urgent = 0, false
+	return d
 }
 
 // take is called by the engine.
@@ -98,13 +110,13 @@ func (c *skewConnector) take(v *verdict.Verdict) {
 	urgent, ok := c.output.take(v)
 	c.urgent = c.urgent || urgent
 	if !ok {
-		c.engine.tally.dropped++
+		c.dropped++
 	}
 }
 
 // finish judges all that is left, for the last time.
 func (c *skewConnector) finish(ctx context.Context) {
-	c.do(ctx, c.engine.close)
+	c.do(ctx, c.engine.Close)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true

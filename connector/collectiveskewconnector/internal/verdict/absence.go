@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
-	"github.com/gpucause/gpucause/internal/causality"
 )
 
 // presence is what the ranks that reported say together.
@@ -53,13 +52,15 @@ func (j *Judge) absent(c *collective.Collective, p *presence) []collective.Range
 
 // absence tells who is missing.
 func (j *Judge) absence(v *Verdict, p *presence) string {
-	c := v.Collective
-	text := fmt.Sprintf("%s number %d of %d ranks is not complete: %s ", c.Operation(), c.Sequence, c.Expected(), collective.Show(v.Missing))
-	text += verb(collective.Count(v.Missing)) + " not come within " + causality.Shown(j.settings.TTL) + " of the first"
+	text := fmt.Sprintf("%s is not complete: %s ", title(v.Collective), collective.Show(v.Missing)) +
+		verb(collective.Count(v.Missing)) + " not come"
+	if len(v.Collective.Ranks) < v.Collective.Expected() {
+		text += " within " + j.settings.TTL.String() + " of the first"
+	}
 	if last := j.lastSeen(v); last > 0 {
 		text += fmt.Sprintf(", and last came to number %d", last)
 	}
-	return text + failures(c, p)
+	return text + failures(v.Collective, p)
 }
 
 func verb(n int) string {

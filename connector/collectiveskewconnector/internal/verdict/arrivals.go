@@ -100,23 +100,20 @@ func (a *arrivals) arrival(i int) collective.Time {
 	return a.Ranks[i].Enqueue.Add(-a.offset(i).Middle())
 }
 
-// skew returns how far apart the arrivals of all ranks are.
+// skew returns how far apart the arrivals of all ranks are. Whichever ranks were the
+// first and the last, their clocks are off by at most the two largest errors.
 func (a *arrivals) skew() Skew {
-	first, last := 0, 0
+	first, last := a.arrival(0), a.arrival(0)
 	for i := range a.Ranks {
 		if !a.offset(i).Known {
 			return Skew{}
 		}
-		if a.arrival(i) < a.arrival(first) {
-			first = i
-		}
-		if a.arrival(i) > a.arrival(last) {
-			last = i
-		}
+		first, last = min(first, a.arrival(i)), max(last, a.arrival(i))
 	}
-	skew := Skew{Time: a.arrival(last).Sub(a.arrival(first)), Known: true}
-	if a.of[first] != a.of[last] {
-		skew.Error = a.offset(first).Error() + a.offset(last).Error()
+	var largest, second time.Duration
+	for _, o := range a.offsets {
+		second = max(second, min(largest, o.Error()))
+		largest = max(largest, o.Error())
 	}
-	return skew
+	return Skew{Time: last.Sub(first), Error: largest + second, Known: true}
 }

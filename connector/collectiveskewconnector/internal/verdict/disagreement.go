@@ -40,9 +40,24 @@ func callsOf(c *collective.Collective) []string {
 }
 
 func disagreement(c *collective.Collective, calls []string) string {
-	text := fmt.Sprintf("ranks do not agree on number %d: %s", c.Sequence, strings.Join(calls, "; "))
+	text := fmt.Sprintf("ranks do not agree on %s: %s", number(c), strings.Join(calls, "; "))
 	if more := len(c.Calls) - len(calls); more > 0 {
 		text += fmt.Sprintf("; %d other calls", more)
 	}
 	return text
+}
+
+// title names a collective or pair, such as "AllReduce number 5 of 8 ranks".
+func title(c *collective.Collective) string {
+	if c.Pair.Is {
+		return "Send " + number(c)
+	}
+	return fmt.Sprintf("%s %s of %d ranks", c.Operation(), number(c), c.Size)
+}
+
+func number(c *collective.Collective) string {
+	if c.Pair.Is {
+		return fmt.Sprintf("number %d from rank %d to rank %d", c.Sequence, c.Pair.Source, c.Pair.Destination)
+	}
+	return fmt.Sprintf("number %d", c.Sequence)
 }

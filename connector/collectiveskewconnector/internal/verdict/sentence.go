@@ -11,9 +11,6 @@ import (
 // sentence tells who was late, by how much, why, and who waited.
 func (l *Late) sentence() string {
 	text := name(l.Rank) + l.arrived() + fmt.Sprintf(" after rank %d", l.After.Number)
-	if l.Quality == WithinClockError {
-		text += ", which is within the clock error"
-	}
 	if l.Clause != "" {
 		text += ": " + l.Clause
 	}
