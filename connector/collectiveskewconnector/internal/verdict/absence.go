@@ -52,19 +52,22 @@ func (j *Judge) absent(c *collective.Collective, p *presence) []collective.Range
 
 // absence tells who is missing.
 func (j *Judge) absence(v *Verdict, p *presence) string {
-	text := fmt.Sprintf("%s is not complete: %s ", title(v.Collective), collective.Show(v.Missing)) +
-		verb(collective.Count(v.Missing)) + " not come"
-	if len(v.Collective.Ranks) < v.Collective.Expected() {
-		text += " within " + j.settings.TTL.String() + " of the first"
+	text := title(v.Collective) + " is not complete: "
+	if len(v.Collective.Ranks) == v.Collective.Expected() {
+		return text + failures(v.Collective, p)
 	}
+	text += fmt.Sprintf("%s %s not reported it within %s of the first", collective.Show(v.Missing), have(v.Missing), j.settings.TTL)
 	if last := j.lastSeen(v); last > 0 {
 		text += fmt.Sprintf(", and last came to number %d", last)
 	}
-	return text + failures(v.Collective, p)
+	if len(p.failed) > 0 {
+		text += "; " + failures(v.Collective, p)
+	}
+	return text
 }
 
-func verb(n int) string {
-	if n == 1 {
+func have(ranks []collective.Range) string {
+	if collective.Count(ranks) == 1 {
 		return "has"
 	}
 	return "have"
@@ -80,10 +83,7 @@ func (j *Judge) lastSeen(v *Verdict) int64 {
 
 // failures tells what the calls of ranks returned that failed.
 func failures(c *collective.Collective, p *presence) string {
-	if len(p.failed) == 0 {
-		return ""
-	}
-	text := "; the call of " + collective.Show(collective.Ranges(p.failed)) + " failed"
+	text := "the call of " + collective.Show(collective.Ranges(p.failed)) + " failed"
 	for i := range c.Ranks {
 		if r := &c.Ranks[i]; r.Is(collective.Failed) && r.Error != "" {
 			return text + " with " + r.Error

@@ -19,6 +19,7 @@ type trial struct {
 	lag     interval
 	longest time.Duration // the most that it may lag behind anybody
 	unknown bool          // some clocks cannot be compared
+	before  bool          // somebody was done before the suspect came
 
 	harm harm
 }
@@ -104,6 +105,9 @@ func (t *trial) lagBehind(i int) interval {
 // hear takes the evidence of a rank that may have waited.
 func (t *trial) hear(i int) {
 	rank, suspect := &t.Ranks[i], &t.Ranks[t.suspect]
+	if rank.Completed != 0 && rank.Completed < suspect.Enqueue.Add(t.offset(i).Low) {
+		t.before = true
+	}
 	if !rank.Is(collective.HasWait) {
 		return
 	}
@@ -130,36 +134,53 @@ func (t *trial) buffered() bool {
 	return t.Calls[t.Ranks[t.suspect].Call].Operation == collective.Recv
 }
 
-// outcomes of a trial.
+// sentence is the outcome of a trial.
 type sentence struct {
 	kind Kind
 	told bool // worth telling though it is not asserted
 }
 
-// sentence decides. What is asserted is proven, or nobody says anything to the
-// contrary.
+// sentence decides whether the suspect was late.
 func (t *trial) sentence() sentence {
 	switch {
-	case t.after < 0:
+	case t.after < 0 || t.longest < t.minLag:
 		return sentence{kind: t.innocent()}
-	case t.longest < t.minLag:
-		return sentence{kind: t.innocent()}
+	case t.before:
+		return sentence{kind: t.pointless()}
 	case t.lag.low < t.minLag:
 		likely := t.lag.middle >= t.minLag && (!t.harm.known || t.harm.likely >= t.minLag)
 		return sentence{kind: Uncertain, told: likely}
-	case t.harm.proven > 0:
-		return sentence{kind: Straggler}
-	case t.lowerBound():
-		return sentence{kind: Uncertain}
-	case !t.harm.known:
-		return sentence{kind: Straggler}
-	case t.harm.likely < t.minLag:
-		return sentence{kind: Harmless}
-	case t.buffered():
-		return sentence{kind: Straggler}
 	default:
-		return sentence{kind: Uncertain}
+		return sentence{kind: t.guilt()}
 	}
+}
+
+// guilt decides about a suspect that was late: it is a straggler if that did provable
+// harm, or if nobody says anything to the contrary.
+func (t *trial) guilt() Kind {
+	switch {
+	case t.harm.proven > 0:
+		return Straggler
+	case t.lowerBound():
+		return Uncertain
+	case !t.harm.known:
+		return Straggler
+	case t.harm.likely < t.minLag:
+		return Harmless
+	case t.buffered():
+		return Straggler
+	default:
+		return Uncertain
+	}
+}
+
+// pointless is the kind where somebody was done before the suspect came: a sender
+// may be; others cannot, so that what is reported contradicts itself.
+func (t *trial) pointless() Kind {
+	if t.buffered() {
+		return Harmless
+	}
+	return Uncertain
 }
 
 // innocent is the kind where the suspect was not late.
