@@ -74,11 +74,14 @@ func (r *Reader) Process(resource pcommon.Resource) *collective.Process {
 	return p
 }
 
-// hash tells resources apart; nothing depends on its value.
+// hash tells resources apart, in whatever order their attributes are; nothing
+// depends on its value.
 func (r *Reader) hash(attributes pcommon.Map) uint64 {
 	var h maphash.Hash
 	h.SetSeed(r.seed)
+	var sum uint64
 	for key, value := range attributes.All() {
+		h.Reset()
 		_, _ = h.WriteString(key)
 		_ = h.WriteByte(byte(value.Type()))
 		switch value.Type() {
@@ -89,9 +92,9 @@ func (r *Reader) hash(attributes pcommon.Map) uint64 {
 		default:
 			_, _ = h.WriteString(value.AsString())
 		}
-		_ = h.WriteByte(0)
+		sum += h.Sum64()
 	}
-	return h.Sum64()
+	return sum
 }
 
 func (r *Reader) describe(attributes pcommon.Map) *collective.Process {
