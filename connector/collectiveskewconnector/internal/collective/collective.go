@@ -74,10 +74,34 @@ func (c *Collective) call(call *Call) uint16 {
 // Sort puts the ranks in the order of their numbers, and the calls in that of the
 // first rank that made them, so that nothing depends on who reported first.
 func (c *Collective) Sort() {
-	slices.SortFunc(c.Ranks, func(a, b Rank) int { return int(a.Number) - int(b.Number) })
-	if len(c.Calls) < 2 {
-		return
+	c.sortRanks()
+	if len(c.Calls) > 1 {
+		c.sortCalls()
 	}
+}
+
+// sortRanks moves each rank once, for they are large.
+func (c *Collective) sortRanks() {
+	from := make([]int32, len(c.Ranks)) // by place, the index of the rank that belongs there
+	for i := range from {
+		from[i] = int32(i)
+	}
+	slices.SortFunc(from, func(a, b int32) int { return int(c.Ranks[a].Number) - int(c.Ranks[b].Number) })
+	for place := range from {
+		if from[place] == int32(place) {
+			continue
+		}
+		moved, hole := c.Ranks[place], int32(place)
+		for from[hole] != int32(place) {
+			next := from[hole]
+			c.Ranks[hole], from[hole] = c.Ranks[next], hole
+			hole = next
+		}
+		c.Ranks[hole], from[hole] = moved, hole
+	}
+}
+
+func (c *Collective) sortCalls() {
 	calls, moved := make([]Call, 0, len(c.Calls)), [MaxCalls + 1]uint16{MaxCalls: MaxCalls + 1}
 	for i := range c.Ranks {
 		r := &c.Ranks[i]

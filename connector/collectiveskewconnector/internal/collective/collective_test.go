@@ -121,3 +121,17 @@ func TestManyCallsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestRanksAreSorted(t *testing.T) {
+	for seed := range uint64(50) {
+		var c Collective
+		for _, n := range rand.New(rand.NewPCG(seed, 0)).Perm(int(seed)) {
+			c.Add(&Report{Call: Call{Operation: AllReduce}, Rank: Rank{Number: int32(n), Enqueue: Time(n)}})
+		}
+		c.Sort()
+		for i := range c.Ranks {
+			assert.EqualValues(t, i, c.Ranks[i].Number)
+			assert.EqualValues(t, i, c.Ranks[i].Enqueue)
+		}
+	}
+}
