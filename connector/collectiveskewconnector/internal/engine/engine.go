@@ -72,8 +72,11 @@ func (e *Engine) add(process *collective.Process, span ptrace.Span) {
 	case intake.Unpairable:
 		e.tally.Unpairable++
 	case intake.Pairable:
-		e.judge.Note(&e.report)
-		e.tally.Spans[e.store.Add(e.now, &e.report)]++
+		outcome := e.store.Add(e.now, &e.report)
+		e.tally.Spans[outcome]++
+		if outcome.Sound() {
+			e.judge.Note(&e.report)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (r *Reader) read(attributes pcommon.Map) *fields {
 		case pcommon.ValueTypeDouble:
 			r.seconds(f, key, value.Double())
 		case pcommon.ValueTypeBool:
-			f.flag(key, value.Bool())
+			f.flag(key, value)
 		default:
 		}
 	}
@@ -94,13 +94,13 @@ func (f *fields) number(key string, value int64) {
 	}
 }
 
-func (f *fields) flag(key string, value bool) {
+func (f *fields) flag(key string, value pcommon.Value) {
 	switch key {
 	case attrSampled:
-		f.sampled = value
+		f.sampled = value.Bool()
 	case attrCompleted:
 		f.end = collective.CompletionPending
-		if value {
+		if value.Bool() {
 			f.end = collective.CompletionSeen
 		}
 	}

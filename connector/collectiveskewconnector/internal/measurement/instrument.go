@@ -9,6 +9,7 @@ const (
 	keyRank         = "nccl.rank"
 	keyHostName     = "host.name"
 	keyCause        = "stall.cause"
+	keyProven       = "nccl.straggler.proven"
 	keyOverflow     = "otel.metric.overflow"
 )
 

@@ -15,6 +15,7 @@ import (
 type key struct {
 	instrument   instrument
 	overflow     bool
+	proven       bool // of a straggler count: somebody provably waited
 	operation    collective.Operation
 	rank         int32
 	communicator string
@@ -26,8 +27,19 @@ func compareKeys(a, b key) int {
 	return cmp.Or(
 		cmp.Compare(a.instrument, b.instrument), cmp.Compare(a.communicator, b.communicator),
 		cmp.Compare(a.operation, b.operation), cmp.Compare(a.rank, b.rank),
-		cmp.Compare(a.host, b.host), cmp.Compare(a.cause, b.cause),
+		cmp.Compare(a.host, b.host), cmp.Compare(a.cause, b.cause), compareBools(a.proven, b.proven),
 	)
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
 }
 
 // attributes puts the attributes of the series.
@@ -48,6 +60,9 @@ func (k *key) attributes(to pcommon.Map) {
 	}
 	if k.cause != "" {
 		to.PutStr(keyCause, k.cause)
+	}
+	if k.instrument == stragglerCount {
+		to.PutBool(keyProven, k.proven)
 	}
 }
 

@@ -24,6 +24,9 @@ var outcomeNames = [Outcomes]string{
 // String returns the outcome's name.
 func (o Outcome) String() string { return outcomeNames[min(o, Outcomes-1)] }
 
+// Sound reports whether the report belongs to its collective, be it paired or not.
+func (o Outcome) Sound() bool { return o == Paired || o == Duplicate || o == Late }
+
 // Reason is why a collective is handed out.
 type Reason uint8
 

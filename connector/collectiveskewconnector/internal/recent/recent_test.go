@@ -20,7 +20,7 @@ func TestTheLatestAreKept(t *testing.T) {
 			assert.Equal(t, -k, v.value)
 		}
 	}
-	assert.EqualValues(t, 1000, m.Len()+int(m.Forgotten()))
+	assert.Equal(t, 1000, m.Len()+int(m.Forgotten()))
 }
 
 func TestWhatIsUsedStays(t *testing.T) {

@@ -41,7 +41,7 @@ func (j *Judge) Clocks() *clock.Book { return j.clocks }
 // room.
 func (j *Judge) Forgotten() uint64 { return j.clocks.Forgotten() + j.roster.Forgotten() }
 
-// Note learns from a report that is, or is to be, paired, how far its rank has come.
+// Note learns from a sound report how far its rank has come.
 func (j *Judge) Note(report *collective.Report) { j.roster.Note(report) }
 
 // Judge judges a collective, which is sorted, at now. The verdict refers to it.
