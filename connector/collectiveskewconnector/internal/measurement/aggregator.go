@@ -77,7 +77,7 @@ func (a *Aggregator) addStraggler(v *verdict.Verdict) {
 	s.durations.add(late.Lag)
 	s.exemplar = exemplar{at: v.At, value: late.Lag, trace: v.Collective.Trace, span: spans.SpanID(v.Collective.Trace)}
 
-	of.instrument, of.cause, of.proven = stragglerCount, late.Cause, late.Waiters > 0
+	of.instrument, of.cause, of.proof = stragglerCount, late.Cause, proofOf(late)
 	a.at(of, v.At).count++
 }
 

@@ -8,14 +8,30 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
+	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/verdict"
 )
+
+// proof is whether somebody provably waited for a straggler.
+type proof uint8
+
+const (
+	unproven proof = iota
+	proven
+)
+
+func proofOf(late *verdict.Late) proof {
+	if late.Waiters > 0 {
+		return proven
+	}
+	return unproven
+}
 
 // key names a series. What an instrument has not is zero; of ranks it is -1. Each
 // instrument has one overflow series.
 type key struct {
 	instrument   instrument
 	overflow     bool
-	proven       bool // of a straggler count: somebody provably waited
+	proof        proof // of a straggler count
 	operation    collective.Operation
 	rank         int32
 	communicator string
@@ -27,19 +43,8 @@ func compareKeys(a, b key) int {
 	return cmp.Or(
 		cmp.Compare(a.instrument, b.instrument), cmp.Compare(a.communicator, b.communicator),
 		cmp.Compare(a.operation, b.operation), cmp.Compare(a.rank, b.rank),
-		cmp.Compare(a.host, b.host), cmp.Compare(a.cause, b.cause), compareBools(a.proven, b.proven),
+		cmp.Compare(a.host, b.host), cmp.Compare(a.cause, b.cause), cmp.Compare(a.proof, b.proof),
 	)
-}
-
-func compareBools(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	default:
-		return -1
-	}
 }
 
 // attributes puts the attributes of the series.
@@ -62,7 +67,7 @@ func (k *key) attributes(to pcommon.Map) {
 		to.PutStr(keyCause, k.cause)
 	}
 	if k.instrument == stragglerCount {
-		to.PutBool(keyProven, k.proven)
+		to.PutBool(keyProven, k.proof == proven)
 	}
 }
 
