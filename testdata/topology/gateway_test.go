@@ -129,7 +129,7 @@ func freeEndpoint(t *testing.T) string {
 
 func (g *gateway) shutdown(t *testing.T) {
 	require.NoError(t, g.receiver.Shutdown(t.Context()))
-	require.NoError(t, g.judge.Shutdown(t.Context()))
+	require.NoError(t, g.Shutdown(t.Context()))
 }
 
 // counted returns the connector's own counter, by the value of its attribute.
