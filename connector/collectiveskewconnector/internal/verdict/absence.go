@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
 )
@@ -52,16 +53,23 @@ func (j *Judge) absent(c *collective.Collective, p *presence) []collective.Range
 
 // absence tells who is missing.
 func (j *Judge) absence(v *Verdict, p *presence) string {
-	text := title(v.Collective) + " is not complete: "
-	if len(v.Collective.Ranks) == v.Collective.Expected() {
-		return text + failures(v.Collective, p)
-	}
-	text += fmt.Sprintf("%s %s not reported it within %s of the first", collective.Show(v.Missing), have(v.Missing), j.settings.TTL)
-	if last := j.lastSeen(v); last > 0 {
-		text += fmt.Sprintf(", and last came to number %d", last)
+	var reasons []string
+	if silent := collective.Remove(v.Missing, p.failed); len(silent) > 0 {
+		reasons = append(reasons, j.silence(v, silent))
 	}
 	if len(p.failed) > 0 {
-		text += "; " + failures(v.Collective, p)
+		reasons = append(reasons, failures(v.Collective, p))
+	}
+	return title(v.Collective) + " is not complete: " + strings.Join(reasons, "; ")
+}
+
+// silence tells of ranks that did not report.
+func (j *Judge) silence(v *Verdict, silent []collective.Range) string {
+	text := fmt.Sprintf("%s %s not reported it within %s of the first", collective.Show(silent), have(silent), j.settings.TTL)
+	if collective.Count(silent) == 1 && !v.Collective.Pair.Is {
+		if last := j.roster.Last(v.Collective.Communicator, silent[0].First); last > 0 {
+			text += fmt.Sprintf(", and last came to number %d", last)
+		}
 	}
 	return text
 }
@@ -71,14 +79,6 @@ func have(ranks []collective.Range) string {
 		return "has"
 	}
 	return "have"
-}
-
-// lastSeen returns how far the one missing rank came, 0 where that is not known.
-func (j *Judge) lastSeen(v *Verdict) int64 {
-	if collective.Count(v.Missing) != 1 || v.Collective.Pair.Is {
-		return 0
-	}
-	return j.roster.Last(v.Collective.Communicator, v.Missing[0].First)
 }
 
 // failures tells what the calls of ranks returned that failed.
