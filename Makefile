@@ -105,6 +105,10 @@ demo-jaeger: build fakecuda ## The same into a real Jaeger, and print the URL to
 e2e: build fakecuda ## Check the stories end to end: Collector, simulated CUDA, real Jaeger (root)
 	testdata/e2e/run.sh $(COLLECTOR)
 
+.PHONY: test-topology
+test-topology: ## Check agents, load-balancing exporters and two gateways with the connector, over real OTLP
+	cd testdata/topology && $(GO) test -count=1 ./...
+
 .PHONY: test-foreign-ocb
 test-foreign-ocb: ## Build the receiver with a builder manifest outside this repository
 	testdata/foreign-ocb/run.sh

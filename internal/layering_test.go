@@ -27,6 +27,11 @@ const (
 var pure = []string{
 	"internal/event", "internal/probe", "internal/timeline", "internal/collective", "internal/causality",
 	"receiver/gpucausereceiver/internal/spans", "receiver/gpucausereceiver/internal/measurement",
+	"connector/collectiveskewconnector/internal/collective", "connector/collectiveskewconnector/internal/recent",
+	"connector/collectiveskewconnector/internal/intake", "connector/collectiveskewconnector/internal/pairing",
+	"connector/collectiveskewconnector/internal/clock", "connector/collectiveskewconnector/internal/roster",
+	"connector/collectiveskewconnector/internal/verdict", "connector/collectiveskewconnector/internal/engine",
+	"connector/collectiveskewconnector/internal/spans", "connector/collectiveskewconnector/internal/measurement",
 }
 
 // impure are imports by which a package would do what pure ones must not.
@@ -42,6 +47,22 @@ func TestOnlyTheCollectorsSideKnowsTheCollector(t *testing.T) {
 			data := f.under("internal/cmd") && within(imported, pdata)
 			assert.True(t, data || !within(imported, collector), "%s imports %s", f.path, imported)
 			assert.False(t, within(imported, module+"receiver"), "%s imports %s", f.path, imported)
+		}
+	}
+}
+
+func TestComponentsDoNotKnowEachOther(t *testing.T) {
+	components := []string{"receiver", "processor", "connector"}
+	for _, f := range sources(t) {
+		for _, own := range components {
+			for _, other := range components {
+				if own == other || !f.under(own) {
+					continue
+				}
+				for _, imported := range f.imports {
+					assert.False(t, within(imported, module+other), "%s imports %s", f.path, imported)
+				}
+			}
 		}
 	}
 }
