@@ -97,6 +97,7 @@ type toldStory struct {
 	stalls      map[int][]toldStall // by the rank in the comm
 	late        map[straggler]time.Duration
 	times       map[straggler]int
+	verdicts    []toldVerdict
 }
 
 func (story *collectiveStory) perform(t *testing.T) *toldStory {
@@ -107,6 +108,12 @@ func (story *collectiveStory) perform(t *testing.T) *toldStory {
 	s.close(t)
 	told := tellStory(story.cast, tree.Collect(s.traces.AllTraces()...))
 	require.NotEmpty(t, told.collectives)
+	verdicts := verdictsOf(t, s.traces.AllTraces())
+	for i := range told.collectives {
+		if verdict, ok := verdicts[told.collectives[i].trace]; ok {
+			told.verdicts = append(told.verdicts, verdict)
+		}
+	}
 	return told
 }
 
@@ -164,6 +171,7 @@ func (story *collectiveStory) check(t *testing.T, told *toldStory) {
 	if story.blame != "" {
 		story.checkBlame(t, told)
 	}
+	story.checkVerdicts(t, told)
 	if t.Failed() {
 		t.Log(told.collectives, told)
 	}
@@ -203,6 +211,26 @@ func (story *collectiveStory) checkBlame(t *testing.T, told *toldStory) {
 	assert.GreaterOrEqual(t, named, enoughLate, "stalls that say %s", story.blame)
 }
 
+// checkVerdicts checks what the connector makes of the collectives.
+func (story *collectiveStory) checkVerdicts(t *testing.T, told *toldStory) {
+	t.Helper()
+	times := map[straggler]int{}
+	for _, v := range told.verdicts {
+		assert.Equal(t, "straggler", v.kind, v.summary)
+		if v.lag >= lateness {
+			times[straggler{v.rank, v.cause}]++
+		}
+	}
+	if story.last.cause != nothing {
+		assert.GreaterOrEqual(t, times[story.last], enoughLate, "verdicts: %+v", times)
+	}
+	for who, n := range times {
+		if !story.expects(who) {
+			assert.LessOrEqual(t, n, maxNoise, "verdicts on %+v", who)
+		}
+	}
+}
+
 // Of a rank that is killed the others say that they wait in a collective that does
 // not complete, which that rank is not in.
 func TestKilledRank(t *testing.T) {
@@ -217,6 +245,8 @@ func TestKilledRank(t *testing.T) {
 	}
 	require.Len(t, hung, 1, fmt.Sprint(told.collectives))
 	assert.EqualValues(t, 152, hung[0].sequence())
+	require.Len(t, told.kind("missing_ranks"), 1)
+	assert.Equal(t, []any{int64(2)}, told.kind("missing_ranks")[0].missing)
 	var ranks []int
 	for _, r := range hung[0].ranks {
 		ranks = append(ranks, r.rank)
@@ -246,4 +276,19 @@ func TestDesynchronisedRanks(t *testing.T) {
 		}
 	}
 	assert.ElementsMatch(t, []int64{51, 101, 151, 201, 251, 301}, torn)
+	desynchronized := told.kind("desynchronized")
+	assert.Len(t, desynchronized, len(torn))
+	for _, v := range desynchronized {
+		assert.Contains(t, v.summary, "rank 2 called AllGather")
+	}
+}
+
+// kind returns the verdicts of a kind.
+func (told *toldStory) kind(kind string) (found []toldVerdict) {
+	for _, v := range told.verdicts {
+		if v.kind == kind {
+			found = append(found, v)
+		}
+	}
+	return found
 }
