@@ -21,6 +21,7 @@ import (
 // leftovers counts what the maps hold for processes that are gone.
 type leftovers struct {
 	Processes, Functions, Registered, Pointers, Errors int
+	Communicators, Pairs, Edges                        int
 	Series, Threads                                    int // counter slots
 }
 
@@ -33,6 +34,11 @@ func (r *recorder) leftovers() leftovers {
 		Registered: staleEntries(r.t, maps.Registered, func(k *bpf.GpucauseFunctionKey) uint32 { return k.Tgid }),
 		Pointers:   staleEntries(r.t, maps.Pointers, func(k *bpf.GpucausePointerKey) uint32 { return k.Tgid }),
 		Errors:     staleEntries(r.t, maps.Errors, func(k *bpf.GpucauseErrorKey) uint32 { return k.Tgid }),
+
+		Communicators: staleEntries(r.t, maps.Communicators, func(k *bpf.GpucauseHandleKey) uint32 { return k.Tgid }),
+		Pairs:         staleEntries(r.t, maps.Pairs, func(k *bpf.GpucausePairKey) uint32 { return k.Tgid }),
+		Edges:         staleEntries(r.t, maps.Edges, func(k *bpf.GpucauseHandleKey) uint32 { return k.Tgid }),
+
 		Series:     staleSlots(r.t, r.session.tally.calls, func(s *bpf.GpucauseCallSeries) uint32 { return s.Task.Tgid }),
 		Threads:    staleSlots(r.t, r.session.tally.threads, func(s *bpf.GpucauseThreadStats) uint32 { return s.Task.Tgid }),
 	}
@@ -79,6 +85,7 @@ func TestFaultsLeaveNothing(t *testing.T) {
 	const each = 1000
 	for _, fault := range []struct{ name, script string }{
 		{"killed", `process killed { cudaMalloc bytes=1m out=d; inside cuLaunchKernel { kill }; cudaLaunchKernel func=gemm }; join`},
+		{"killed in a group", `process ranks { cudaStreamCreate out=s; cudaEventCreate out=e; ncclCommInitAll ndev=1 out=c; ncclGroupStart; ncclSend buff=0 count=1 peer=0 comm=c0 stream=s; cudaEventRecord event=e stream=s; inside cuLaunchKernelEx { kill }; ncclRecv buff=0 count=1 peer=0 comm=c0 stream=s; ncclGroupEnd }; join`},
 		{"exited", `thread leaver { inside cuLaunchKernel { exit-thread }; cudaLaunchKernel func=gemm }; join`},
 		{"executed", fmt.Sprintf(`process executed { inside cuLaunchKernel { exec self %s }; cudaLaunchKernel func=gemm }; join`, after)},
 		{"forked", `process forked { inside cuLaunchKernel { process child { cudaLaunchKernel func=add } }; cudaLaunchKernel func=gemm }; join`},

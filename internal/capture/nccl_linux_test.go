@@ -352,3 +352,55 @@ func TestNCCLInsideAnotherLibrary(t *testing.T) {
 		})
 	}
 }
+
+// Of eight processes that issue 10,007 collectives each, every one is told, with
+// its number and all of its arguments; what told of it ends after it was queued.
+func TestExactCollectives(t *testing.T) {
+	settings := DefaultSettings()
+	settings.RingBytes = 64 << 20
+	r := startRecorder(t, settings)
+	tr := r.run("nccl-exact.wl", "--collectives=1")
+	require.Len(t, tr.collectives, 8*10_007)
+	require.Zero(t, r.session.Report().Dropped[event.KindCollective])
+	require.Len(t, r.communicatorsOf("ncclCommInitRank"), 8)
+	ranks := map[event.PID][2]uint64{} // and how many there are
+	for _, c := range r.communicatorsOf("ncclCommInitRank") {
+		row := probe.Get(c.Probe)
+		ranks[c.Process.PID] = [2]uint64{c.Args[row.Communicator.Rank], c.Args[row.Communicator.Size]}
+		assert.Equal(t, r.communicators[0].Identity, c.Identity)
+	}
+	told := 0
+	for i := range r.collectives {
+		c := &r.collectives[i]
+		key := collectiveKey{c.Task.Thread.PID, c.Sequence}
+		want, ok := tr.collectives[key]
+		if !ok {
+			t.Fatalf("%+v did not happen, or was told before", key)
+		}
+		delete(tr.collectives, key)
+		told++
+		row := probe.Get(c.Probe)
+		function := row.Function
+		if function == "ncclBcast" {
+			function = "ncclBroadcast" // which it is
+		}
+		args := decode(c)
+		got := truthCollective{
+			PID: key.pid, Function: function, Sequence: c.Sequence,
+			Rank: int32(ranks[key.pid][0]), Ranks: int32(ranks[key.pid][1]),
+			Root: -1, Reduction: -1, Datatype: args.datatype, Count: args.count, Enqueued: want.Enqueued,
+		}
+		if row.Operation.Root != probe.NoSlot {
+			got.Root = args.root
+		}
+		if row.Operation.Reduction != probe.NoSlot {
+			got.Reduction = int32(args.reduction)
+		}
+		require.Equal(t, want, got)
+		require.LessOrEqual(t, c.Start, want.Enqueued)
+		require.GreaterOrEqual(t, c.End, want.Enqueued)
+		require.EqualValues(t, c.Sequence, c.Operation)
+	}
+	assert.Equal(t, 8*10_007, told)
+	assert.Empty(t, tr.collectives)
+}

@@ -164,13 +164,13 @@ func (r *recorder) follow(cmd *exec.Cmd) {
 
 // run runs a workload script, a file of testdata or its text, under the session
 // and returns its truth.
-func (r *recorder) run(script string) *truth {
+func (r *recorder) run(script string, args ...string) *truth {
 	r.t.Helper()
 	file, source := filepath.Join(r.t.TempDir(), "truth"), "-"
 	if !strings.Contains(script, "\n") {
 		source = filepath.Join("../../testdata/scenarios/workloads", script)
 	}
-	cmd := workload(r.t, source, "--truth="+file)
+	cmd := workload(r.t, append([]string{source, "--truth=" + file}, args...)...)
 	cmd.Stdin = strings.NewReader(script)
 	require.NoError(r.t, cmd.Start())
 	r.follow(cmd)
@@ -227,6 +227,27 @@ type truth struct {
 	pids   map[event.PID]bool
 	counts map[countKey]uint64
 	waits  []truthWait
+
+	collectives map[collectiveKey]truthCollective
+}
+
+// collectiveKey is a collective of a process that has one communicator.
+type collectiveKey struct {
+	pid      event.PID
+	sequence uint64
+}
+
+type truthCollective struct {
+	PID       event.PID
+	Function  string
+	Sequence  uint64
+	Rank      int32
+	Ranks     int32
+	Root      int32
+	Reduction int32 `json:"op"`
+	Datatype  uint64
+	Count     uint64
+	Enqueued  ktime.Time `json:"enqueue_ns"`
 }
 
 type truthWait struct {
@@ -245,7 +266,9 @@ func readTruth(t *testing.T, path string) *truth {
 	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close()
-	tr := &truth{pids: make(map[event.PID]bool), counts: make(map[countKey]uint64)}
+	tr := &truth{
+		pids: make(map[event.PID]bool), counts: make(map[countKey]uint64), collectives: make(map[collectiveKey]truthCollective),
+	}
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		var line struct {
 			Type, Layer, Function string
@@ -260,6 +283,10 @@ func readTruth(t *testing.T, path string) *truth {
 			if _, traced := probe.Find(line.Function); traced && line.Layer != "direct" {
 				tr.counts[countKey{event.Thread{PID: line.PID, TID: line.TID}, line.Function}] += line.Count
 			}
+		case "collective":
+			var c truthCollective
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &c))
+			tr.collectives[collectiveKey{c.PID, c.Sequence}] = c
 		case "wait":
 			var w truthWait
 			require.NoError(t, json.Unmarshal(lines.Bytes(), &w))

@@ -102,7 +102,11 @@ type toldStory struct {
 
 func (story *collectiveStory) perform(t *testing.T) *toldStory {
 	t.Helper()
-	s := openStage(t)
+	return story.performOn(t, openStage(t))
+}
+
+func (story *collectiveStory) performOn(t *testing.T, s *stage) *toldStory {
+	t.Helper()
 	s.keepAttached(t)
 	s.play(t, story.name)
 	s.close(t)
@@ -229,6 +233,103 @@ func (story *collectiveStory) checkVerdicts(t *testing.T, told *toldStory) {
 			assert.LessOrEqual(t, n, maxNoise, "verdicts on %+v", who)
 		}
 	}
+}
+
+// Of communicators that are older than the tracing nothing is claimed that is not
+// known; their ranks are read, once another communicator has shown where they are.
+func TestCommunicatorsFromBefore(t *testing.T) {
+	requireKernelTests(t)
+	for _, layout := range []string{"0", "1", "2"} {
+		for _, fresh := range []string{"0", "1"} {
+			t.Run("layout "+layout+" fresh "+fresh, func(t *testing.T) {
+				t.Setenv("FAKENCCL_LAYOUT", layout)
+				s := openStage(t)
+				s.play(t, "nccl-late-attach", "--fresh="+fresh)
+				s.close(t)
+				known := 0
+				for _, trace := range tree.Collect(s.traces.AllTraces()...) {
+					for _, node := range trace.Roots[0].Children {
+						if rank, ok := castRank("late-attach", attr(node.Span, "thread.name")); ok && trace.Roots[0].Span.Name() == "collective" {
+							known += checkOldRank(t, rankOf(node), rank)
+						}
+					}
+				}
+				assert.Equal(t, fresh == "1", known > 0)
+			})
+		}
+	}
+}
+
+// checkOldRank returns 1 for a rank that is known.
+func checkOldRank(t *testing.T, told toldRank, rank int) int {
+	t.Helper()
+	if told.sequence != 0 { // of the new communicator
+		return 0
+	}
+	if told.rank == collective.Unknown {
+		assert.Empty(t, told.key)
+		return 0
+	}
+	assert.Equal(t, rank, told.rank)
+	assert.EqualValues(t, 2, told.size)
+	assert.NotEmpty(t, told.key)
+	return 1
+}
+
+// Of eight processes' collectives the sampled ones are told by all ranks, in one
+// trace, with exactly what they are. The sizes are those of nccl-exact.wl.
+func TestSampledCollectives(t *testing.T) {
+	requireKernelTests(t)
+	type call struct {
+		operation string
+		size      int64
+	}
+	const ranks = 8
+	cycle := []call{
+		{"AllReduce", 2 << 20},
+		{"ReduceScatter", 131 * 4 * ranks},
+		{"AllGather", 77 * ranks},
+		{"Reduce", 1009 * 8},
+		{"Broadcast", 5 * 2},
+		{"Broadcast", 6 * 8},
+		{"AlltoAll", 7 * ranks},
+		{"Gather", 8 * 4 * ranks},
+		{"Scatter", 9 * ranks},
+		{"AllReduce", 4099 * 4},
+	}
+	expected := func(sequence int64) call {
+		switch {
+		case sequence == 1:
+			return call{"AllReduce", 4}
+		case sequence > 10_001:
+			return call{"AllReduce", 3 * 8}
+		default:
+			return cycle[(sequence-2)%int64(len(cycle))]
+		}
+	}
+	story := collectiveStory{name: "nccl-exact", cast: "exact"}
+	s := openStage(t)
+	s.nice = 0 // eight ranks leave the receiver too little of two CPUs
+	told := story.performOn(t, s)
+	sampled := 0
+	for i := range told.collectives {
+		c := &told.collectives[i]
+		for _, r := range c.ranks {
+			assert.EqualValues(t, ranks, r.size)
+			assert.Equal(t, c.ranks[0].sampled, r.sampled)
+			assert.Equal(t, expected(r.sequence), call{r.operation, r.bytes})
+			assert.True(t, r.completed)
+		}
+		if c.ranks[0].sampled {
+			sampled++
+			var numbers []int
+			for _, r := range c.ranks {
+				numbers = append(numbers, r.rank)
+			}
+			assert.ElementsMatch(t, []int{0, 1, 2, 3, 4, 5, 6, 7}, numbers, c.String())
+		}
+	}
+	assert.InDelta(t, 10_007/100, sampled, 40, "one in 100")
 }
 
 // Of a rank that is killed the others say that they wait in a collective that does

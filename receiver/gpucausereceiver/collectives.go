@@ -64,7 +64,8 @@ func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *co
 		return
 	}
 	pid := o.Communicator.Process.PID
-	if !p.budgets.allows(pid, now) {
+	// A sampled one is emitted on all ranks or of no use.
+	if !o.Sampled && !p.budgets.allows(pid, now) {
 		p.telemetry.GpucauseCollectivesSuppressed.Add(ctx, 1)
 		return
 	}

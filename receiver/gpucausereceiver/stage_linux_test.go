@@ -42,6 +42,7 @@ type stage struct {
 	receiver receiver.Traces
 	traces   consumertest.TracesSink
 	attach   time.Duration // from a workload's start until it is traced
+	nice     int           // of workloads
 	disk     string        // a folder whose files are really read and written
 }
 
@@ -51,7 +52,7 @@ func openStage(t *testing.T) *stage {
 	config := testConfig()
 	config.DiscoveryInterval = 50 * time.Millisecond
 	config.Stalls.BaselineInterval = 0
-	s := &stage{attach: 6 * config.DiscoveryInterval}
+	s := &stage{attach: 6 * config.DiscoveryInterval, nice: niceOfWorkloads}
 	t.Setenv("TMPDIR", "/var/tmp") // on tmpfs nothing would wait
 	s.disk = t.TempDir()
 	var err error
@@ -80,15 +81,16 @@ func (s *stage) keepAttached(t *testing.T) {
 
 // play runs a script to its end and returns its process. The story begins when
 // the warm-up is over and the process is traced.
-func (s *stage) play(t *testing.T, script string) int64 {
+func (s *stage) play(t *testing.T, script string, args ...string) int64 {
 	t.Helper()
 	folder := t.TempDir()
 	ready, begin := filepath.Join(folder, "ready"), filepath.Join(folder, "go")
 	var output bytes.Buffer
-	workload := exec.CommandContext(t.Context(), workloadProgram, workloadScripts+script+".wl",
-		"--dir="+s.disk, "--ready="+ready, "--go="+begin)
+	workload := exec.CommandContext(t.Context(), workloadProgram, append([]string{
+		workloadScripts + script + ".wl", "--dir=" + s.disk, "--ready=" + ready, "--go=" + begin,
+	}, args...)...)
 	workload.Stdout, workload.Stderr, workload.WaitDelay = &output, &output, time.Second
-	startSession(t, workload, niceOfWorkloads)
+	startSession(t, workload, s.nice)
 	require.Eventually(t, func() bool { return exists(ready) }, 30*time.Second, time.Millisecond)
 	<-time.After(s.attach)
 	require.NoError(t, os.WriteFile(begin, nil, 0o600))

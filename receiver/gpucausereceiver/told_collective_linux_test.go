@@ -29,6 +29,7 @@ type toldRank struct {
 	arrivalText string
 	communicator
 	sequence int64
+	bytes    int64
 }
 
 // communicator is what a span says of it.
@@ -100,6 +101,7 @@ func rankOf(node *tree.Node) toldRank {
 
 		communicator: communicator{attr(span, "nccl.communicator"), number(span, "nccl.communicator.size", -1)},
 		sequence:     number(span, "nccl.sequence", 0),
+		bytes:        number(span, "nccl.size", 0),
 	}
 }
 
