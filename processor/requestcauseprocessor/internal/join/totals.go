@@ -1,0 +1,102 @@
+package join
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/request"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/stall"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
+)
+
+// maxCauses bounds the causes that are told apart in one request; time of others
+// counts as "other".
+const (
+	maxCauses  = 32
+	causeOther = "other"
+)
+
+// Totals are of all stalls that a request met, shown or not. Where several
+// threads are stalled at once, the time counts once.
+type Totals struct {
+	Count     int
+	Truncated bool          // there were more, which were not looked at
+	Hull      window.Window // from the first to the last
+	Time      time.Duration // in which at least one thread was stalled
+	Excess    time.Duration // of Time, what is over the typical
+	Causes    []Cause       // by time, the longest first
+	Phases    [request.NumPhases]time.Duration
+	Processes []process.ID // with stalls, in the order in which these began
+
+	phases *request.Phases
+	until  window.Time
+}
+
+// Cause is what stalls of one cause took.
+type Cause struct {
+	Name  string
+	Count int
+	Time  time.Duration
+
+	until window.Time
+}
+
+func (t *Totals) reset(r *request.Request) {
+	*t = Totals{Causes: t.Causes[:0], Processes: t.Processes[:0], phases: &r.Phases, until: r.Served.Start}
+}
+
+// add counts a stall. Stalls come by their start.
+func (t *Totals) add(found stall.Ref, overlap window.Window) {
+	t.Count++
+	t.Hull = t.Hull.Hull(overlap)
+	if !slices.Contains(t.Processes, found.Thread.Process) {
+		t.Processes = append(t.Processes, found.Thread.Process)
+	}
+	fresh := beyond(overlap, t.until)
+	t.until = max(t.until, overlap.End)
+	t.Time += fresh.Duration()
+	t.Excess += excessIn(found.Stall, fresh.Duration())
+	t.addPhases(fresh)
+	t.cause(found.Label()).add(overlap)
+}
+
+// beyond returns the part of w after a time.
+func beyond(w window.Window, after window.Time) window.Window {
+	return window.Window{Start: max(w.Start, after), End: w.End}
+}
+
+func (t *Totals) addPhases(fresh window.Window) {
+	for p := request.PhaseNone + 1; p < request.NumPhases; p++ {
+		t.Phases[p] += fresh.And(t.phases[p]).Duration()
+	}
+}
+
+func (t *Totals) cause(name string) *Cause {
+	if len(t.Causes) >= maxCauses-1 && !t.has(name) {
+		name = causeOther
+	}
+	for i := range t.Causes {
+		if t.Causes[i].Name == name {
+			return &t.Causes[i]
+		}
+	}
+	t.Causes = append(t.Causes, Cause{Name: name})
+	return &t.Causes[len(t.Causes)-1]
+}
+
+func (t *Totals) has(name string) bool {
+	return slices.ContainsFunc(t.Causes, func(c Cause) bool { return c.Name == name })
+}
+
+func (c *Cause) add(overlap window.Window) {
+	c.Count++
+	c.Time += beyond(overlap, c.until).Duration()
+	c.until = max(c.until, overlap.End)
+}
+
+func (t *Totals) finish() Totals {
+	slices.SortStableFunc(t.Causes, func(a, b Cause) int { return cmp.Compare(b.Time, a.Time) })
+	return *t
+}

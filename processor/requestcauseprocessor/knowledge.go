@@ -1,0 +1,129 @@
+package requestcauseprocessor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/core"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/join"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/locate"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/metadata"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/neighbour"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/request"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/stall"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
+)
+
+// maxLooked bounds the stalls that are looked at for one request.
+const maxLooked = 10_000
+
+// knowledge is what an instance knows, and how it learns. It may be used from
+// several goroutines.
+type knowledge struct {
+	logger  *zap.Logger
+	report  *report
+	scanner *scan.Scanner
+	locator *locate.Locator
+
+	mu   sync.Mutex
+	core *core.Core
+}
+
+func newKnowledge(config *Config, set processor.Settings, m machine) (*knowledge, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	k := &knowledge{
+		logger:  set.Logger,
+		report:  newReport(telemetry),
+		scanner: scan.New(request.NewMatcher(config.Requests.rules())),
+		core:    core.New(config.coreSettings(set.BuildInfo.Version)),
+	}
+	k.locator = locate.New(locate.Settings{
+		HostID: m.hostID, HostName: m.hostName, Evidence: config.Groups.Evidence,
+	}, m.procs, k)
+	return k, k.report.register(k)
+}
+
+// coreSettings translates c, which must be valid.
+func (c *Config) coreSettings(version string) core.Settings {
+	return core.Settings{
+		Kinds:        c.Stalls.Kinds,
+		MaxProcesses: int(c.Groups.MaxProcesses),
+		Stalls: stall.Settings{
+			Retention: c.Stalls.Retention, MaxBytes: c.Stalls.MaxBytes, MaxThreads: int(c.Stalls.MaxThreads),
+		},
+		Join:       join.Settings{Top: int(c.Spans.Top), MinOverlap: c.Stalls.MinOverlap, MaxLooked: maxLooked},
+		MaxLinks:   c.Spans.MaxRequestsPerStall,
+		Neighbours: neighbour.Settings{Retention: c.Stalls.Retention, MaxRequests: int(c.Neighbours.MaxRequests)},
+		Named:      int(c.Neighbours.Show),
+		PerSecond:  float64(c.Spans.MaxPerSecond),
+		Version:    version,
+	}
+}
+
+// learn takes in what a payload has, and returns it.
+func (k *knowledge) learn(ctx context.Context, traces ptrace.Traces) scan.Found {
+	found := k.scanner.Scan(traces, process.PeerOf(client.FromContext(ctx).Addr))
+	if len(found.Reports) > 0 {
+		k.mu.Lock()
+		k.core.Learn(found.Reports, now())
+		k.mu.Unlock()
+	}
+	for _, s := range found.Startups {
+		k.locator.NoteStartup(s.Trace, found.Senders[s.Sender].Sender)
+	}
+	found.Reports, found.Startups = nil, nil
+	k.report.scanned(ctx, &found)
+	return found
+}
+
+// locate returns which traced processes serve a request.
+func (k *knowledge) locate(found *scan.Found, r *scan.Request) group.Decision {
+	sender := &found.Senders[r.Sender].Sender
+	if r.Thread.TID != 0 {
+		return k.locator.LocateThread(sender, r.Thread.HostID, r.Thread.TID, now())
+	}
+	return k.locator.Locate(sender, now())
+}
+
+// Traced implements [locate.Known].
+func (k *knowledge) Traced() ([]*process.Traced, uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.core.Traced()
+}
+
+// Changes implements [locate.Known].
+func (k *knowledge) Changes() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.core.Changes()
+}
+
+// Knows implements [locate.Known].
+func (k *knowledge) Knows(of process.ID, tid int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.core.Knows(of, tid)
+}
+
+func (k *knowledge) stats() core.Stats {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.core.Stats()
+}
+
+func (k *knowledge) located() locate.Stats { return k.locator.Stats() }
+
+func now() window.Time { return window.At(time.Now()) }
