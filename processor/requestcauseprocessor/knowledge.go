@@ -2,6 +2,7 @@ package requestcauseprocessor
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type knowledge struct {
 	report  *report
 	scanner *scan.Scanner
 	locator *locate.Locator
+	news    chan struct{} // has a value after a traced process has come or gone
 
 	mu   sync.Mutex
 	core *core.Core
@@ -47,6 +49,7 @@ func newKnowledge(config *Config, set processor.Settings, m machine) (*knowledge
 		logger:  set.Logger,
 		report:  newReport(telemetry),
 		scanner: scan.New(request.NewMatcher(config.Requests.rules())),
+		news:    make(chan struct{}, 1),
 		core:    core.New(config.coreSettings(set.BuildInfo.Version)),
 	}
 	k.locator = locate.New(locate.Settings{
@@ -63,12 +66,15 @@ func (c *Config) coreSettings(version string) core.Settings {
 		Stalls: stall.Settings{
 			Retention: c.Stalls.Retention, MaxBytes: c.Stalls.MaxBytes, MaxThreads: int(c.Stalls.MaxThreads),
 		},
-		Join:       join.Settings{Top: int(c.Spans.Top), MinOverlap: c.Stalls.MinOverlap, MaxLooked: maxLooked},
-		MaxLinks:   c.Spans.MaxRequestsPerStall,
-		Neighbours: neighbour.Settings{Retention: c.Stalls.Retention, MaxRequests: int(c.Neighbours.MaxRequests)},
-		Named:      int(c.Neighbours.Show),
-		PerSecond:  float64(c.Spans.MaxPerSecond),
-		Version:    version,
+		Join:     join.Settings{Top: int(c.Spans.Top), MinOverlap: c.Stalls.MinOverlap, MaxLooked: maxLooked},
+		MaxLinks: c.Spans.MaxRequestsPerStall,
+		Neighbours: neighbour.Settings{
+			Retention: c.Stalls.Retention, MaxRequests: int(c.Neighbours.MaxRequests),
+			MostFound: int(c.Neighbours.Show) + 1, // the request itself may be one
+		},
+		Named:     int(c.Neighbours.Show),
+		PerSecond: float64(c.Spans.MaxPerSecond),
+		Version:   version,
 	}
 }
 
@@ -76,9 +82,7 @@ func (c *Config) coreSettings(version string) core.Settings {
 func (k *knowledge) learn(ctx context.Context, traces ptrace.Traces) scan.Found {
 	found := k.scanner.Scan(traces, process.PeerOf(client.FromContext(ctx).Addr))
 	if len(found.Reports) > 0 {
-		k.mu.Lock()
-		k.core.Learn(found.Reports, now())
-		k.mu.Unlock()
+		k.learnReports(found.Reports)
 	}
 	for _, s := range found.Startups {
 		k.locator.NoteStartup(s.Trace, found.Senders[s.Sender].Sender)
@@ -88,13 +92,41 @@ func (k *knowledge) learn(ctx context.Context, traces ptrace.Traces) scan.Found 
 	return found
 }
 
+// learnReports takes in what the receiver reports. Of a process that was not
+// known before there is news.
+func (k *knowledge) learnReports(reports []scan.Report) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before := k.core.Changes()
+	k.core.Learn(reports, now())
+	if k.core.Changes() == before {
+		return
+	}
+	select {
+	case k.news <- struct{}{}:
+	default:
+	}
+}
+
 // locate returns which traced processes serve a request.
 func (k *knowledge) locate(found *scan.Found, r *scan.Request) group.Decision {
 	sender := &found.Senders[r.Sender].Sender
 	if r.Thread.TID != 0 {
-		return k.locator.LocateThread(sender, r.Thread.HostID, r.Thread.TID, now())
+		return k.locator.LocateThread(sender, r.Thread.HostID, r.Thread.TID)
 	}
-	return k.locator.Locate(sender, now())
+	return k.locator.Locate(sender)
+}
+
+// guard keeps a defect from taking the Collector with it: a payload is passed on
+// with what it has.
+func (k *knowledge) guard(do func()) {
+	defer func() {
+		if defect := recover(); defect != nil {
+			k.report.panicked(context.Background())
+			k.logger.Error("A payload could not be joined", zap.String("defect", fmt.Sprint(defect)), zap.Stack("stack"))
+		}
+	}()
+	do()
 }
 
 // Traced implements [locate.Known].

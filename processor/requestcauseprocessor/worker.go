@@ -2,7 +2,6 @@ package requestcauseprocessor
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.opentelemetry.io/collector/client"
@@ -39,6 +38,7 @@ func (j *joiner) run(ctx context.Context) {
 // meet looks who has sent what came, while the sender can still be asked for,
 // and remembers its requests as neighbours of others.
 func (j *joiner) meet() {
+	j.guard(func() { j.locator.Look(now()) })
 	for p := j.hold.arrived(); p != nil; p = j.hold.arrived() {
 		j.guard(func() { j.remember(&p.found) })
 	}
@@ -76,6 +76,7 @@ func (j *joiner) release(ctx context.Context) time.Duration {
 // join appends to a payload what its requests met.
 func (j *joiner) join(ctx context.Context, p *held) {
 	began := time.Now()
+	j.locator.Look(now())
 	decisions := make([]group.Decision, len(p.found.Requests))
 	for i := range p.found.Requests {
 		decisions[i] = j.locate(&p.found, &p.found.Requests[i])
@@ -119,18 +120,6 @@ func (j *joiner) pass(ctx context.Context, p *held) {
 		j.report.refused(ctx, n)
 		j.logger.Debug("Spans were refused", zap.Int("spans", n), zap.Error(err))
 	}
-}
-
-// guard keeps a defect in the join from taking the Collector with it: the
-// payload is passed on with what it has.
-func (j *joiner) guard(do func()) {
-	defer func() {
-		if defect := recover(); defect != nil {
-			j.report.panicked(context.Background())
-			j.logger.Error("A payload could not be joined", zap.String("defect", fmt.Sprint(defect)), zap.Stack("stack"))
-		}
-	}()
-	do()
 }
 
 // advance forgets what is too old.

@@ -20,7 +20,10 @@ import (
 // forgetProcesses is how long a traced process that is not heard of is known. It
 // is several times as long as the receiver's default time between two baselines
 // of a thread.
-const forgetProcesses = 10 * time.Minute
+const (
+	forgetProcesses = 10 * time.Minute
+	expireEvery     = 10 * time.Second
+)
 
 // Settings say what is kept and shown.
 type Settings struct {
@@ -44,6 +47,7 @@ type Core struct {
 	neighbours *neighbour.Store
 	selector   *join.Selector
 	budget     budget
+	expireAt   window.Time
 	otherKinds uint64
 	// unidentified are stalls of resources that do not say which process they are of.
 	unidentified uint64
@@ -78,7 +82,10 @@ func (c *Core) Learn(reports []scan.Report, now window.Time) {
 			c.learn(id, &reports[i].Stalls[j], now)
 		}
 	}
-	c.processes.Expire(now.Add(-max(forgetProcesses, c.settings.Stalls.Retention)))
+	if now >= c.expireAt {
+		c.processes.Expire(now.Add(-max(forgetProcesses, c.settings.Stalls.Retention)))
+		c.expireAt = now.Add(expireEvery)
+	}
 }
 
 func (c *Core) learn(of process.ID, s *stall.Stall, now window.Time) {

@@ -31,23 +31,23 @@ type Outcome struct {
 // Join appends to the payload what a request of a group met. Nothing is appended
 // where it met no stall.
 func (c *Core) Join(to *spans.Payload, r *request.Request, d *group.Decision, now window.Time) Outcome {
+	c.stalls.Unite(d.Members)
 	result := c.selector.Select(c.stalls, r, d)
 	o := Outcome{Stalls: result.Totals.Count, Truncated: result.Totals.Truncated}
 	if o.Stalls == 0 {
 		return o
 	}
-	allowed := c.budget.take(1+len(result.Hits), now)
-	o.NotShown = o.Stalls - len(result.Hits)
+	allowed := c.budget.take(1+result.Shown, now)
+	o.NotShown = o.Stalls - result.Shown
 	if allowed == 0 {
-		o.OverBudget = 1 + len(result.Hits)
+		o.OverBudget = 1 + result.Shown
 		return o
 	}
-	joined := &spans.Joined{Result: result, Decision: d, Neighbours: c.neighboursOf(r, d, &result)}
-	joined.Hits = result.Hits[:min(len(result.Hits), allowed-1)]
-	o.OverBudget = len(result.Hits) - len(joined.Hits)
-	c.link(joined.Hits, &o)
-	to.Append(joined)
-	o.Joined, o.Children = true, len(joined.Hits)
+	o.Joined, o.Children = true, allowed-1
+	o.OverBudget = result.Shown - o.Children
+	result.Shown = o.Children
+	c.link(result.Hits[:result.Shown], &o)
+	to.Append(&spans.Joined{Result: result, Decision: d, Neighbours: c.neighboursOf(r, d, &result)})
 	return o
 }
 

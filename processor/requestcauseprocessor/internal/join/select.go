@@ -28,27 +28,32 @@ type Hit struct {
 	Shares  [request.NumPhases]float64
 	Linked  bool // the stall's trace is to be linked to the request
 
-	ref stall.Ref
+	record *stall.Record
+	over   float32
 }
 
 // Link takes one of the links that the stall's trace may have, of most, as far
-// as there is one left. The stall must still be stored.
-func (h *Hit) Link(most uint32) { h.Linked = h.ref.Link(most) }
+// as there is one left.
+func (h *Hit) Link(most uint32) { h.Linked = h.record.Link(most) }
 
 // Excess returns how much of the overlap is over what is typical, as if the
 // excess were spread evenly over the stall.
-func (h *Hit) Excess() time.Duration { return excessIn(&h.Stall, h.Overlap.Duration()) }
+func (h *Hit) Excess() time.Duration { return times(h.Overlap.Duration(), h.over) }
 
-func excessIn(s *stall.Stall, part time.Duration) time.Duration {
-	return time.Duration(float64(part) * float64(s.Excess()) / float64(s.Duration()))
+func times(d time.Duration, share float32) time.Duration {
+	return time.Duration(float64(d) * float64(share))
 }
 
 // Result is what a request met.
 type Result struct {
-	Hits    []Hit // by overlap, the longest first
+	Hits    []Hit // the longest overlaps, the longest first
+	Shown   int   // so many of Hits are shown
 	Totals  Totals
 	Request *request.Request
 }
+
+// atLeast is how many of the longest overlaps are told, shown or not.
+const atLeast = 4
 
 // Selector selects. It is for one goroutine, and what it returns is valid until
 // the next selection.
@@ -63,10 +68,10 @@ func NewSelector(settings Settings) *Selector { return &Selector{settings: setti
 
 // Select returns the stalls of a group that a request met.
 func (s *Selector) Select(store *stall.Store, r *request.Request, d *group.Decision) Result {
-	s.hits.reset(s.shown(r))
+	s.hits.reset(max(s.settings.Top, atLeast))
 	s.totals.reset(r)
 	looked := 0
-	store.Visit(stall.Query{Window: r.Served, Processes: d.Members, TID: d.TID}, func(found stall.Ref) bool {
+	store.Visit(stall.Query{Window: r.Served, Processes: d.Members, TID: d.TID}, func(found *stall.Entry) bool {
 		if looked++; looked > s.settings.MaxLooked {
 			s.totals.Truncated = true
 			return false
@@ -74,11 +79,13 @@ func (s *Selector) Select(store *stall.Store, r *request.Request, d *group.Decis
 		overlap := found.And(r.Served)
 		if overlap.Duration() >= s.settings.MinOverlap {
 			s.totals.add(found, overlap)
-			s.hits.offer(candidate{ref: found, overlap: overlap})
+			s.hits.offer(candidate{record: found.Record, over: found.Over, overlap: overlap})
 		}
 		return true
 	})
-	return Result{Hits: s.describe(r), Totals: s.totals.finish(), Request: r}
+	result := Result{Hits: s.describe(r), Totals: s.totals.finish(store), Request: r}
+	result.Shown = min(s.shown(r), len(result.Hits))
+	return result
 }
 
 func (s *Selector) shown(r *request.Request) int {
@@ -93,7 +100,7 @@ func (s *Selector) describe(r *request.Request) []Hit {
 	chosen := s.hits.sorted()
 	hits := make([]Hit, 0, len(chosen))
 	for _, c := range chosen {
-		hit := Hit{Stall: *c.ref.Stall, Process: c.ref.Thread.Process, Overlap: c.overlap, ref: c.ref}
+		hit := Hit{Stall: c.record.Stall, Process: c.record.Thread.Process, Overlap: c.overlap, record: c.record, over: c.over}
 		hit.Phase, hit.Shares = phaseOf(c.overlap, &r.Phases)
 		hits = append(hits, hit)
 	}
@@ -119,7 +126,8 @@ func phaseOf(part window.Window, phases *request.Phases) (request.Phase, [reques
 
 // candidate is a stall that may be shown.
 type candidate struct {
-	ref     stall.Ref
+	record  *stall.Record
+	over    float32
 	overlap window.Window
 }
 
@@ -138,7 +146,7 @@ type top struct {
 func (t *top) reset(most int) { t.most, t.kept, t.bar = most, t.kept[:0], -1 }
 
 func (t *top) offer(c candidate) {
-	if t.most == 0 || c.overlap.Duration() <= t.bar {
+	if c.overlap.Duration() <= t.bar {
 		return
 	}
 	t.kept = append(t.kept, c)

@@ -40,6 +40,7 @@ type Cause struct {
 	Count int
 	Time  time.Duration
 
+	label stall.Label
 	until window.Time
 }
 
@@ -48,18 +49,19 @@ func (t *Totals) reset(r *request.Request) {
 }
 
 // add counts a stall. Stalls come by their start.
-func (t *Totals) add(found stall.Ref, overlap window.Window) {
+func (t *Totals) add(found *stall.Entry, overlap window.Window) {
 	t.Count++
 	t.Hull = t.Hull.Hull(overlap)
-	if !slices.Contains(t.Processes, found.Thread.Process) {
-		t.Processes = append(t.Processes, found.Thread.Process)
+	if !slices.Contains(t.Processes, found.Process) {
+		t.Processes = append(t.Processes, found.Process)
 	}
-	fresh := beyond(overlap, t.until)
-	t.until = max(t.until, overlap.End)
-	t.Time += fresh.Duration()
-	t.Excess += excessIn(found.Stall, fresh.Duration())
-	t.addPhases(fresh)
-	t.cause(found.Label()).add(overlap)
+	t.cause(found.Label).add(overlap)
+	if fresh := beyond(overlap, t.until); !fresh.Empty() {
+		t.until = fresh.End
+		t.Time += fresh.Duration()
+		t.Excess += times(fresh.Duration(), found.Over)
+		t.addPhases(fresh)
+	}
 }
 
 // beyond returns the part of w after a time.
@@ -73,21 +75,17 @@ func (t *Totals) addPhases(fresh window.Window) {
 	}
 }
 
-func (t *Totals) cause(name string) *Cause {
-	if len(t.Causes) >= maxCauses-1 && !t.has(name) {
-		name = causeOther
-	}
+func (t *Totals) cause(label stall.Label) *Cause {
 	for i := range t.Causes {
-		if t.Causes[i].Name == name {
+		if t.Causes[i].label == label {
 			return &t.Causes[i]
 		}
 	}
-	t.Causes = append(t.Causes, Cause{Name: name})
+	if len(t.Causes) >= maxCauses {
+		return &t.Causes[maxCauses-1]
+	}
+	t.Causes = append(t.Causes, Cause{label: label})
 	return &t.Causes[len(t.Causes)-1]
-}
-
-func (t *Totals) has(name string) bool {
-	return slices.ContainsFunc(t.Causes, func(c Cause) bool { return c.Name == name })
 }
 
 func (c *Cause) add(overlap window.Window) {
@@ -96,7 +94,13 @@ func (c *Cause) add(overlap window.Window) {
 	c.until = max(c.until, overlap.End)
 }
 
-func (t *Totals) finish() Totals {
+func (t *Totals) finish(store *stall.Store) Totals {
+	for i := range t.Causes {
+		t.Causes[i].Name = store.Name(t.Causes[i].label)
+	}
+	if len(t.Causes) == maxCauses {
+		t.Causes[maxCauses-1].Name = causeOther
+	}
 	slices.SortStableFunc(t.Causes, func(a, b Cause) int { return cmp.Compare(b.Time, a.Time) })
 	return *t
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
-	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
 )
 
 // Bounds of what is kept, and for how long.
@@ -17,8 +16,8 @@ const (
 	maxDecisions = 4096
 	maxPeers     = 4096
 
-	// lookEvery is the longest time for which what was read of this machine's
-	// processes is taken to hold.
+	// lookEvery is how long what was read of this machine's processes is taken to
+	// hold.
 	lookEvery = 10 * time.Second
 	// lookPause is the shortest time between two looks.
 	lookPause = time.Second
@@ -105,18 +104,18 @@ func (l *Locator) NoteStartup(trace pcommon.TraceID, sender process.Sender) {
 }
 
 // Locate returns which traced processes serve a sender.
-func (l *Locator) Locate(sender *process.Sender, now window.Time) group.Decision {
+func (l *Locator) Locate(sender *process.Sender) group.Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.update(now)
+	l.update()
 	return l.decide(sender)
 }
 
 // LocateThread returns which thread a span is of that names it.
-func (l *Locator) LocateThread(sender *process.Sender, hostID string, tid int64, now window.Time) group.Decision {
+func (l *Locator) LocateThread(sender *process.Sender, hostID string, tid int64) group.Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.update(now)
+	l.update()
 	return l.view.DecideThread(hostID, tid, l.decide(sender), l.known.Knows)
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
 )
 
-// maxLooked bounds how many of a group's latest requests are looked at.
-const maxLooked = 4096
+// maxLooked bounds how many of a group's latest requests are looked at. Servers
+// run a few hundred at once.
+const maxLooked = 2048
 
 // Neighbour is a request that ran while another waited. Spans of several
 // sequences of one request count as one.
@@ -39,35 +40,65 @@ type Neighbour struct {
 }
 
 // Find returns the requests of a group that ran while r waited in the given
-// windows, the most work first, r itself among them.
+// windows, the most work first, r itself among them: as many as asked for.
 func (s *Store) Find(group process.ID, r *request.Request, waits []window.Window) []Neighbour {
 	of, ok := s.groups[group]
 	if !ok || len(waits) == 0 {
 		return nil
 	}
-	clear(s.heaviest)
-	var total float64
+	s.asked.reset()
 	for i := max(of.head, len(of.requests)-maxLooked); i < len(of.requests); i++ {
-		total += s.weigh(&of.requests[i], r, waits)
+		s.asked.weigh(&of.requests[i], r, waits)
 	}
-	return s.sorted(total)
+	return s.asked.first(s.settings.MostFound)
 }
 
-// weigh adds one span's part of the work in the windows, and returns it.
-func (s *Store) weigh(other *seen, r *request.Request, waits []window.Window) float64 {
+// question is what comes together for one answer. It is used again, to allocate
+// little.
+type question struct {
+	at    map[key]int // in found
+	found []Neighbour
+	total float64
+}
+
+// key is the same for all sequences of a request.
+type key struct {
+	id    string
+	trace pcommon.TraceID // where there is no id
+	span  pcommon.SpanID
+}
+
+func (s *seen) key() key {
+	if s.id != "" {
+		return key{id: s.id}
+	}
+	return key{trace: s.trace, span: s.span}
+}
+
+func (q *question) reset() {
+	if q.at == nil {
+		q.at = make(map[key]int)
+	}
+	clear(q.at)
+	q.found, q.total = q.found[:0], 0
+}
+
+// weigh adds one span's part of the work in the windows.
+func (q *question) weigh(other *seen, r *request.Request, waits []window.Window) {
 	overlap, work := other.in(waits)
 	if overlap == 0 {
-		return 0
+		return
 	}
-	key := other.key()
-	n, ok := s.heaviest[key]
+	at, ok := q.at[other.key()]
 	if !ok {
-		n = &Neighbour{ID: other.id, Trace: other.trace, Span: other.span}
-		s.heaviest[key] = n
+		at = len(q.found)
+		q.at[other.key()] = at
+		q.found = append(q.found, Neighbour{ID: other.id, Trace: other.trace, Span: other.span})
 	}
+	n := &q.found[at]
 	n.add(other, overlap, work)
 	n.Self = n.Self || other.span == r.Span && other.trace == r.Trace || r.ID != "" && r.ID == other.id
-	return work
+	q.total += work
 }
 
 func (n *Neighbour) add(other *seen, overlap time.Duration, work float64) {
@@ -78,14 +109,6 @@ func (n *Neighbour) add(other *seen, overlap time.Duration, work float64) {
 	n.Logprobs = max(n.Logprobs, other.work.Logprobs)
 	n.Overlap = max(n.Overlap, overlap)
 	n.work += work
-}
-
-// key is the same for all sequences of a request.
-func (s *seen) key() string {
-	if s.id != "" {
-		return s.id
-	}
-	return string(append(s.trace[:], s.span[:]...))
 }
 
 // in returns for how long the request ran in the windows, and about how much of
@@ -115,19 +138,25 @@ func part(w, wait window.Window) float64 {
 	return float64(w.And(wait).Duration()) / float64(w.Duration())
 }
 
-func (s *Store) sorted(total float64) []Neighbour {
-	found := make([]Neighbour, 0, len(s.heaviest))
-	for _, n := range s.heaviest {
-		if total > 0 {
-			n.Share = n.work / total
+// first returns those that did the most, so many at most.
+func (q *question) first(most int) []Neighbour {
+	kept := make([]Neighbour, 0, most+1)
+	for i := range q.found {
+		n := &q.found[i]
+		if q.total > 0 {
+			n.Share = n.work / q.total
 		}
-		found = append(found, *n)
+		if at, _ := slices.BinarySearchFunc(kept, n, compare); at < most {
+			kept = slices.Insert(kept, at, *n)
+			kept = kept[:min(len(kept), most)]
+		}
 	}
-	slices.SortFunc(found, func(a, b Neighbour) int {
-		return cmp.Or(
-			cmp.Compare(b.Share, a.Share), cmp.Compare(b.Overlap, a.Overlap),
-			cmp.Compare(a.ID, b.ID), slices.Compare(a.Span[:], b.Span[:]),
-		)
-	})
-	return found
+	return kept
+}
+
+func compare(a Neighbour, b *Neighbour) int {
+	if a.Share != b.Share {
+		return cmp.Compare(b.Share, a.Share)
+	}
+	return cmp.Or(cmp.Compare(b.Overlap, a.Overlap), cmp.Compare(a.ID, b.ID), slices.Compare(a.Span[:], b.Span[:]))
 }

@@ -15,6 +15,7 @@ import (
 type Settings struct {
 	Retention   time.Duration // how long after its end a request is remembered
 	MaxRequests int           // spans, of all groups
+	MostFound   int           // neighbours that an answer has
 }
 
 // seen is one span of a request.
@@ -35,7 +36,7 @@ type Store struct {
 	head     int
 	evicted  uint64
 
-	heaviest map[string]*Neighbour // of one question; used again
+	asked question
 }
 
 // served is the requests of one group, as they came. [head:] are live.
@@ -46,7 +47,7 @@ type served struct {
 
 // NewStore returns an empty Store.
 func NewStore(settings Settings) *Store {
-	return &Store{settings: settings, groups: make(map[process.ID]*served), heaviest: make(map[string]*Neighbour)}
+	return &Store{settings: settings, groups: make(map[process.ID]*served)}
 }
 
 // Add remembers a request of a group.

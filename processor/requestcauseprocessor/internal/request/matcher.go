@@ -64,9 +64,6 @@ func (m *Matcher) Scope(name string) Scope {
 	return s
 }
 
-// Empty reports whether no span of the scope can be a request.
-func (s Scope) Empty() bool { return len(s.rules) == 0 }
-
 // Read reads a span as the first rule says that it matches. It reports false
 // where the span is no request.
 func (s Scope) Read(span ptrace.Span) (Request, bool) {

@@ -66,7 +66,7 @@ func (p *Payload) spansOf(id process.ID) ptrace.SpanSlice {
 // Append adds the children of one request: its stalls and the summary. The links
 // back are added by Finish.
 func (p *Payload) Append(joined *Joined) {
-	for i := range joined.Hits {
+	for i := range joined.Shown {
 		p.child(joined, &joined.Hits[i])
 		if joined.Hits[i].Linked {
 			p.delayed(joined, &joined.Hits[i])

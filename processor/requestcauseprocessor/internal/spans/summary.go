@@ -20,11 +20,9 @@ func (p *Payload) summary(joined *Joined) {
 	span.SetSpanID(summaryID(joined.Request))
 	attributes := span.Attributes()
 	attributes.PutStr(attrSummary, p.sentence(joined))
-	if len(totals.Causes) > 0 {
-		attributes.PutStr(attrCause, totals.Causes[0].Name)
-	}
+	attributes.PutStr(attrCause, totals.Causes[0].Name)
 	attributes.PutInt(attrCount, int64(totals.Count))
-	attributes.PutInt(attrShown, int64(len(joined.Hits)))
+	attributes.PutInt(attrShown, int64(joined.Shown))
 	attributes.PutDouble(attrTime, totals.Time.Seconds())
 	attributes.PutDouble(attrShare, joined.share())
 	attributes.PutDouble(attrExcess, totals.Excess.Seconds())
@@ -38,14 +36,8 @@ func (p *Payload) summary(joined *Joined) {
 	p.neighbours(span, joined)
 }
 
-// owner is the process whose resource the summary has: that of the longest
-// stall, or of the first.
-func (j *Joined) owner() process.ID {
-	if len(j.Hits) > 0 {
-		return j.Hits[0].Process
-	}
-	return j.Totals.Processes[0]
-}
+// owner is the process whose resource the summary has: that of the longest stall.
+func (j *Joined) owner() process.ID { return j.Hits[0].Process }
 
 // share returns how much of the request was stalled, 0 to 1.
 func (j *Joined) share() float64 {
@@ -80,8 +72,8 @@ func (p *Payload) sentence(joined *Joined) string {
 		fmt.Fprintf(&s, "%s %s", cause.Name, short(cause.Time))
 	}
 	s.WriteString(p.blame(joined))
-	if len(joined.Hits) > 0 && joined.Hits[0].Summary != "" {
-		fmt.Fprintf(&s, "; the longest: %s", joined.Hits[0].Summary)
+	if longest := joined.Hits[0].Summary; longest != "" {
+		fmt.Fprintf(&s, "; the longest: %s", longest)
 	}
 	return s.String()
 }

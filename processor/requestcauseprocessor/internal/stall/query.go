@@ -1,6 +1,8 @@
 package stall
 
 import (
+	"slices"
+
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
 )
@@ -12,124 +14,64 @@ type Query struct {
 	TID       int64 // only of this thread; 0: of all
 }
 
-// Ref is a stall in the store. It is valid until the next Add or Advance.
-type Ref struct {
-	Thread Thread
-	*Stall
-	links *uint32
-}
-
-// Link takes one of the links that a stall's trace may have, of most. It
-// reports false where there is none left.
-func (r Ref) Link(most uint32) bool {
-	if *r.links >= most {
-		return false
-	}
-	*r.links++
-	return true
-}
-
 // Visit calls visit with every stall that overlaps the window, by start, until
-// visit reports false.
-func (s *Store) Visit(q Query, visit func(Ref) bool) {
-	s.merge.reset()
-	for _, id := range q.Processes {
-		for _, candidate := range s.of[id] {
-			if q.TID == 0 || candidate.thread.TID == q.TID {
-				s.merge.add(candidate, q.Window)
+// visit reports false. It takes time in proportion to the stalls in the window,
+// and to the number of lists that they are in: see Unite.
+func (s *Store) Visit(q Query, visit func(*Entry) bool) {
+	cursors := s.cursors(&q)
+	for {
+		var first *cursor
+		for i := range cursors {
+			if c := &cursors[i]; c.find(&q) && (first == nil || c.rest[0].Start < first.rest[0].Start) {
+				first = c
 			}
 		}
-	}
-	for {
-		next, ok := s.merge.next()
-		if !ok || !visit(next) {
+		if first == nil || !visit(&first.rest[0]) {
 			return
 		}
+		first.rest = first.rest[1:]
 	}
 }
 
-// merge walks several series at once, by the start of their stalls: a heap of
-// cursors, the earliest on top. It is used again, to allocate nothing.
-type merge struct {
-	cursors []cursor
-	window  window.Window
-}
-
+// cursor walks along a list.
 type cursor struct {
-	series *series
-	at     int // in live
+	rest []Entry
+	// mixed is true where stalls of other processes are in the list, too, or of
+	// other threads.
+	mixed bool
 }
 
-func (c *cursor) stall() *stored { return &c.series.live()[c.at] }
-
-func (c *cursor) before(other *cursor) bool {
-	a, b := c.stall(), other.stall()
-	if a.Start != b.Start {
-		return a.Start < b.Start
-	}
-	if c.series.thread.Process != other.series.thread.Process {
-		return c.series.thread.Process < other.series.thread.Process
-	}
-	return c.series.thread.TID < other.series.thread.TID
-}
-
-func (m *merge) reset() { m.cursors = m.cursors[:0] }
-
-func (m *merge) add(s *series, w window.Window) {
-	m.window = w
-	c := cursor{series: s, at: s.after(w.Start)}
-	if m.valid(&c) {
-		m.cursors = append(m.cursors, c)
-		m.up(len(m.cursors) - 1)
-	}
-}
-
-// valid reports whether the cursor is at a stall that overlaps the window.
-func (m *merge) valid(c *cursor) bool {
-	return c.at < len(c.series.live()) && c.stall().Start < m.window.End
-}
-
-func (m *merge) next() (Ref, bool) {
-	if len(m.cursors) == 0 {
-		return Ref{}, false
-	}
-	top := &m.cursors[0]
-	found := top.stall()
-	ref := Ref{Thread: top.series.thread, Stall: &found.Stall, links: &found.links}
-	top.at++
-	if !m.valid(top) {
-		last := len(m.cursors) - 1
-		m.cursors[0] = m.cursors[last]
-		m.cursors = m.cursors[:last]
-	}
-	m.down()
-	return ref, true
-}
-
-func (m *merge) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !m.cursors[i].before(&m.cursors[parent]) {
-			return
+func (s *Store) cursors(q *Query) []cursor {
+	var lists []*list
+	for _, id := range q.Processes {
+		if at, ok := s.places[id]; ok && !slices.Contains(lists, at.list) {
+			lists = append(lists, at.list)
 		}
-		m.cursors[i], m.cursors[parent] = m.cursors[parent], m.cursors[i]
-		i = parent
 	}
+	cursors := make([]cursor, 0, len(lists))
+	for _, l := range lists {
+		other := func(id process.ID) bool { return !slices.Contains(q.Processes, id) }
+		mixed := q.TID != 0 || slices.ContainsFunc(l.of, other)
+		cursors = append(cursors, cursor{rest: l.live()[l.from(q.Window.Start):], mixed: mixed})
+	}
+	return cursors
 }
 
-func (m *merge) down() {
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(m.cursors) {
-			return
+// find moves on to the next stall that is asked for, and reports whether there
+// is one.
+func (c *cursor) find(q *Query) bool {
+	for ; len(c.rest) > 0; c.rest = c.rest[1:] {
+		next := &c.rest[0]
+		if next.Start >= q.Window.End {
+			return false
 		}
-		if right := child + 1; right < len(m.cursors) && m.cursors[right].before(&m.cursors[child]) {
-			child = right
+		if next.End > q.Window.Start && (!c.mixed || q.wants(next)) {
+			return true
 		}
-		if !m.cursors[child].before(&m.cursors[i]) {
-			return
-		}
-		m.cursors[i], m.cursors[child] = m.cursors[child], m.cursors[i]
-		i = child
 	}
+	return false
+}
+
+func (q *Query) wants(e *Entry) bool {
+	return (q.TID == 0 || e.Record.Thread.TID == q.TID) && slices.Contains(q.Processes, e.Process)
 }

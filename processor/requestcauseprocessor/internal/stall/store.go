@@ -45,63 +45,63 @@ const (
 // Store remembers stalls. It is for one goroutine.
 type Store struct {
 	settings Settings
-	threads  map[Thread]*series
-	of       map[process.ID][]*series
+	places   map[process.ID]*place
+	threads  map[Thread]int // how many stalls are stored of each
 	order    order
+	labels   labels
 	bytes    int64
 	stats    Stats
-	merge    merge
 }
 
 // NewStore returns an empty Store.
 func NewStore(settings Settings) *Store {
-	return &Store{settings: settings, threads: make(map[Thread]*series), of: make(map[process.ID][]*series)}
+	return &Store{
+		settings: settings, labels: newLabels(),
+		places: make(map[process.ID]*place), threads: make(map[Thread]int),
+	}
 }
 
 // Add stores a stall of a process. What has no room is counted, and so is what
 // has to go for it.
 func (s *Store) Add(of process.ID, stall *Stall, now window.Time) {
 	s.Advance(now)
-	if stall.End < now.Add(-s.settings.Retention) || stall.End > now.Add(maxAhead) {
+	record := &Record{Stall: *stall, Thread: Thread{Process: of, TID: stall.TID}}
+	switch {
+	case stall.End < now.Add(-s.settings.Retention) || stall.End > now.Add(maxAhead):
 		s.stats.RefusedTime++
 		return
-	}
-	found, ok := s.seriesOf(Thread{Process: of, TID: stall.TID})
-	if !ok {
+	case len(s.threads) >= s.settings.MaxThreads && !s.Has(record.Thread):
 		s.stats.RefusedThreads++
 		return
 	}
-	s.count(found.insert(stall), found, stall)
+	s.insert(record)
 	for s.bytes > s.settings.MaxBytes {
 		s.evict()
 		s.stats.EvictedBytes++
 	}
 }
 
-func (s *Store) count(what outcome, in *series, stall *Stall) {
-	switch what {
+func (s *Store) insert(record *Record) {
+	at, ok := s.places[record.Thread.Process]
+	if !ok {
+		at = &place{list: &list{of: []process.ID{record.Thread.Process}}}
+		s.places[record.Thread.Process] = at
+	}
+	label, name := s.labels.of(record.Label())
+	if record.Cause != "" {
+		record.Cause = name
+	}
+	switch at.insert(newEntry(record, label)) {
 	case duplicate:
 		s.stats.Duplicates++
 	case refusedDisorder:
 		s.stats.RefusedDisorder++
 	default:
 		s.stats.Stored++
-		s.bytes += stall.size()
-		s.order.push(in)
+		s.threads[record.Thread]++
+		s.bytes += record.size()
+		s.order.push(at)
 	}
-}
-
-func (s *Store) seriesOf(thread Thread) (*series, bool) {
-	if found, ok := s.threads[thread]; ok {
-		return found, true
-	}
-	if len(s.threads) >= s.settings.MaxThreads {
-		return nil, false
-	}
-	added := &series{thread: thread}
-	s.threads[thread] = added
-	s.of[thread.Process] = append(s.of[thread.Process], added)
-	return added, true
 }
 
 // Advance forgets the stalls that are older than the retention.
@@ -117,33 +117,50 @@ func (s *Store) Advance(now window.Time) {
 	}
 }
 
-// evict forgets one stall of the thread whose stall came first.
+// evict forgets one stall of the list whose stall came first.
 func (s *Store) evict() {
 	from := s.order.pop()
-	s.bytes -= from.pop()
+	gone := from.pop()
+	s.bytes -= gone.size()
+	if s.threads[gone.Thread]--; s.threads[gone.Thread] == 0 {
+		delete(s.threads, gone.Thread)
+	}
 	if len(from.live()) == 0 {
-		s.drop(from)
+		for _, id := range from.of {
+			delete(s.places, id)
+		}
 	}
 }
 
-func (s *Store) drop(empty *series) {
-	delete(s.threads, empty.thread)
-	siblings := s.of[empty.thread.Process]
-	for i, sibling := range siblings {
-		if sibling == empty {
-			siblings = append(siblings[:i], siblings[i+1:]...)
-			break
+// Unite keeps the stalls of processes together from now on, which makes it
+// cheaper to ask for all of them at once. It changes no answer.
+func (s *Store) Unite(processes []process.ID) {
+	var into *place
+	for _, id := range processes {
+		at, ok := s.places[id]
+		switch {
+		case !ok:
+		case into == nil:
+			into = at
+		case into.list != at.list:
+			s.unite(into, at)
 		}
 	}
-	if len(siblings) == 0 {
-		delete(s.of, empty.thread.Process)
-		return
+}
+
+func (s *Store) unite(into, from *place) {
+	gone := from.list
+	for _, id := range gone.of {
+		s.places[id].list = into.list
 	}
-	s.of[empty.thread.Process] = siblings
+	into.absorb(gone)
 }
 
 // Has reports whether a stall of that thread is stored.
-func (s *Store) Has(thread Thread) bool { return s.threads[thread] != nil }
+func (s *Store) Has(thread Thread) bool { return s.threads[thread] > 0 }
+
+// Name returns what a label of this Store stands for.
+func (s *Store) Name(l Label) string { return s.labels.names[l] }
 
 // Len returns how many stalls are stored.
 func (s *Store) Len() int { return s.order.len() }
