@@ -35,6 +35,7 @@ type knowledge struct {
 	scanner *scan.Scanner
 	locator *locate.Locator
 	news    chan struct{} // has a value after a traced process has come or gone
+	joins   bool          // what stalls there are is of use
 
 	mu   sync.Mutex
 	core *core.Core
@@ -50,6 +51,7 @@ func newKnowledge(config *Config, set processor.Settings, m machine) (*knowledge
 		report:  newReport(telemetry),
 		scanner: scan.New(request.NewMatcher(config.Requests.rules())),
 		news:    make(chan struct{}, 1),
+		joins:   config.Mode == ModeJoin,
 		core:    core.New(config.coreSettings(set.BuildInfo.Version)),
 	}
 	k.locator = locate.New(locate.Settings{
@@ -80,7 +82,7 @@ func (c *Config) coreSettings(version string) core.Settings {
 
 // learn takes in what a payload has, and returns it.
 func (k *knowledge) learn(ctx context.Context, traces ptrace.Traces) scan.Found {
-	found := k.scanner.Scan(traces, process.PeerOf(client.FromContext(ctx).Addr))
+	found := k.scanner.Scan(traces, peerOf(client.FromContext(ctx).Addr))
 	if len(found.Reports) > 0 {
 		k.learnReports(found.Reports)
 	}
@@ -92,11 +94,16 @@ func (k *knowledge) learn(ctx context.Context, traces ptrace.Traces) scan.Found 
 	return found
 }
 
-// learnReports takes in what the receiver reports. Of a process that was not
-// known before there is news.
+// learnReports takes in what the receiver reports: the processes, and the stalls
+// where these are joined. Of a process that was not known before there is news.
 func (k *knowledge) learnReports(reports []scan.Report) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if !k.joins {
+		for i := range reports {
+			reports[i].Stalls = nil
+		}
+	}
 	before := k.core.Changes()
 	k.core.Learn(reports, now())
 	if k.core.Changes() == before {

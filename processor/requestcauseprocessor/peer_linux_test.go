@@ -39,7 +39,7 @@ func apiServer(t *testing.T) (engine int64, peer net.Addr) {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		input.Close()
-		command.Wait()
+		_ = command.Wait()
 		connection.Close()
 	})
 	line, err := bufio.NewReader(output).ReadString('\n')

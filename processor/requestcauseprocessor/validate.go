@@ -33,9 +33,9 @@ func (c *Config) Validate() error {
 		c.Stalls.validate(),
 		c.Groups.validate(),
 		atMost("neighbours::show", c.Neighbours.Show, maxShown),
-		within("neighbours::max_requests", c.Neighbours.MaxRequests, maxLimit),
+		limit("neighbours::max_requests", c.Neighbours.MaxRequests),
 		atMost("spans::top", c.Spans.Top, maxTop),
-		within("spans::max_per_second", c.Spans.MaxPerSecond, maxLimit),
+		limit("spans::max_per_second", c.Spans.MaxPerSecond),
 		atMost("spans::max_requests_per_stall", c.Spans.MaxRequestsPerStall, maxLimit),
 	)
 }
@@ -58,13 +58,13 @@ func (s *StallsConfig) validate() error {
 		empty,
 		between("stalls::retention", s.Retention, minRetention, maxRetention),
 		bytesBetween("stalls::max_bytes", s.MaxBytes, minStalls),
-		within("stalls::max_threads", s.MaxThreads, maxLimit),
+		limit("stalls::max_threads", s.MaxThreads),
 		between("stalls::min_overlap", s.MinOverlap, time.Nanosecond, maxRetention),
 	)
 }
 
 func (g *GroupsConfig) validate() error {
-	err := within("groups::max_processes", g.MaxProcesses, maxLimit)
+	err := limit("groups::max_processes", g.MaxProcesses)
 	if len(g.Evidence) == 0 {
 		return errors.Join(err, errors.New("groups::evidence is empty: use some of "+allEvidence()))
 	}
@@ -84,14 +84,14 @@ func allEvidence() string {
 	return strings.Join(names, ", ")
 }
 
-func (r *RequestsConfig) validate() error {
-	if !r.Defaults && len(r.Rules) == 0 {
+func (c *RequestsConfig) validate() error {
+	if !c.Defaults && len(c.Rules) == 0 {
 		return errors.New("requests has no rules: add requests::rules, or set requests::defaults to true")
 	}
 	var err error
 	names := make(map[string]bool)
-	for i := range r.Rules {
-		rule := &r.Rules[i]
+	for i := range c.Rules {
+		rule := &c.Rules[i]
 		err = errors.Join(err, rule.validate(i))
 		if names[rule.Name] {
 			err = errors.Join(err, fmt.Errorf("requests::rules::%d::name is %q again: use another", i, rule.Name))
@@ -138,9 +138,9 @@ func bytesBetween(key string, got, least int64) error {
 	return nil
 }
 
-func within(key string, got, most uint32) error {
-	if got == 0 || got > most {
-		return fmt.Errorf("%s is %d: use 1 to %d", key, got, most)
+func limit(key string, got uint32) error {
+	if got == 0 || got > maxLimit {
+		return fmt.Errorf("%s is %d: use 1 to %d", key, got, maxLimit)
 	}
 	return nil
 }

@@ -50,15 +50,15 @@ func everything() *group.Decision {
 	return &group.Decision{Outcome: group.Resolved, Members: []process.ID{1, 2}}
 }
 
-func selector(top int) *Selector {
-	return NewSelector(Settings{Top: top, MinOverlap: 2 * time.Millisecond, MaxLooked: 10_000})
+func selector() *Selector {
+	return NewSelector(Settings{Top: 20, MinOverlap: 2 * time.Millisecond, MaxLooked: 10_000})
 }
 
 func TestStallsAreCutToTheRequest(t *testing.T) {
 	store := storeOf(
 		stallOf("io", 50, 99), stallOf("lock", 90, 130), stallOf("io", 150, 160), stallOf("gpu_busy", 190, 500), stallOf("io", 600, 700),
 	)
-	got := selector(20).Select(store, requestOf(100, 200), everything())
+	got := selector().Select(store, requestOf(100, 200), everything())
 	var seen []window.Window
 	for _, hit := range got.Hits {
 		seen = append(seen, hit.Overlap)
@@ -73,13 +73,13 @@ func TestStallsAreCutToTheRequest(t *testing.T) {
 
 func TestTouchingIsNotOverlapping(t *testing.T) {
 	store := storeOf(stallOf("io", 50, 101), stallOf("io", 199, 300))
-	assert.Zero(t, selector(20).Select(store, requestOf(100, 200), everything()).Totals.Count)
+	assert.Zero(t, selector().Select(store, requestOf(100, 200), everything()).Totals.Count)
 }
 
 func TestOnlyTheServedPartCounts(t *testing.T) {
 	r := requestOf(100, 300)
 	r.Served.End = 200 * ms
-	assert.Zero(t, selector(20).Select(storeOf(stallOf("io", 210, 290)), r, everything()).Totals.Count)
+	assert.Zero(t, selector().Select(storeOf(stallOf("io", 210, 290)), r, everything()).Totals.Count)
 }
 
 func TestTimeOfSeveralThreadsCountsOnce(t *testing.T) {
@@ -88,7 +88,7 @@ func TestTimeOfSeveralThreadsCountsOnce(t *testing.T) {
 		stall.Stall{Window: span(120, 150), Cause: "lock", Kind: "stall", TID: 2, Typical: 15 * time.Millisecond},
 		stall.Stall{Window: span(145, 155), Cause: "io", Kind: "stall", TID: 3},
 	)
-	got := selector(20).Select(store, requestOf(100, 200), everything()).Totals
+	got := selector().Select(store, requestOf(100, 200), everything()).Totals
 	assert.Equal(t, 3, got.Count)
 	assert.Equal(t, 45*time.Millisecond, got.Time, "110 to 155")
 	require.Len(t, got.Causes, 2)
@@ -101,7 +101,7 @@ func TestTimeOfSeveralThreadsCountsOnce(t *testing.T) {
 func TestPhases(t *testing.T) {
 	r := requestOf(100, 200)
 	r.Phases[request.PhaseQueue], r.Phases[request.PhasePrefill], r.Phases[request.PhaseDecode] = span(100, 110), span(110, 120), span(120, 200)
-	got := selector(20).Select(storeOf(stallOf("io", 90, 150), stallOf("lock", 160, 170)), r, everything())
+	got := selector().Select(storeOf(stallOf("io", 90, 150), stallOf("lock", 160, 170)), r, everything())
 	long, short := got.Hits[0], got.Hits[1]
 	assert.Equal(t, request.PhaseDecode, long.Phase)
 	assert.InDelta(t, 0.2, long.Shares[request.PhaseQueue], 1e-9)
@@ -114,7 +114,7 @@ func TestPhases(t *testing.T) {
 }
 
 func TestPhaseIsNoneWhereNoneIsKnown(t *testing.T) {
-	got := selector(20).Select(storeOf(stallOf("io", 110, 150)), requestOf(100, 200), everything())
+	got := selector().Select(storeOf(stallOf("io", 110, 150)), requestOf(100, 200), everything())
 	assert.Equal(t, request.PhaseNone, got.Hits[0].Phase)
 	assert.InDelta(t, 1, got.Hits[0].Shares[request.PhaseNone], 0)
 }
@@ -122,7 +122,7 @@ func TestPhaseIsNoneWhereNoneIsKnown(t *testing.T) {
 func TestSummaryAlone(t *testing.T) {
 	r := requestOf(100, 200)
 	r.Detail = request.DetailSummary
-	got := selector(20).Select(storeOf(stallOf("io", 110, 150)), r, everything())
+	got := selector().Select(storeOf(stallOf("io", 110, 150)), r, everything())
 	assert.Zero(t, got.Shown)
 	assert.Len(t, got.Hits, 1, "it is told all the same")
 	assert.Equal(t, 1, got.Totals.Count)
@@ -145,7 +145,7 @@ func TestCausesAreBounded(t *testing.T) {
 	for n := range 100 {
 		stalls = append(stalls, stallOf("cause "+strconv.Itoa(n), window.Time(10*n), window.Time(10*n+5)))
 	}
-	got := selector(20).Select(storeOf(stalls...), requestOf(0, 2000), everything()).Totals
+	got := selector().Select(storeOf(stalls...), requestOf(0, 2000), everything()).Totals
 	assert.Len(t, got.Causes, maxCauses)
 	assert.Equal(t, causeOther, got.Causes[0].Name)
 	var sum time.Duration
@@ -191,7 +191,7 @@ func TestAgainstCountingMilliseconds(t *testing.T) {
 			require.Equal(t, met[i], hit.Overlap.Duration(), "seed %d: the longest, in order", seed)
 			require.True(t, r.Served.Contains(hit.Overlap))
 		}
-		any := 0
+		stalledAtAll := 0
 		byCause := map[string]int{}
 		for at := window.Time(100); at < 300; at++ {
 			stalled := map[string]bool{}
@@ -204,10 +204,10 @@ func TestAgainstCountingMilliseconds(t *testing.T) {
 				byCause[cause]++
 			}
 			if len(stalled) > 0 {
-				any++
+				stalledAtAll++
 			}
 		}
-		require.Equal(t, time.Duration(any)*time.Millisecond, got.Totals.Time, "seed %d", seed)
+		require.Equal(t, time.Duration(stalledAtAll)*time.Millisecond, got.Totals.Time, "seed %d", seed)
 		for _, cause := range got.Totals.Causes {
 			require.Equal(t, time.Duration(byCause[cause.Name])*time.Millisecond, cause.Time, "seed %d", seed)
 		}

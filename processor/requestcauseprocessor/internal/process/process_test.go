@@ -1,8 +1,6 @@
 package process
 
 import (
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -65,25 +63,6 @@ func TestStampIsText(t *testing.T) {
 func TestPodNameIsTheHostsNameWhereThereIsNone(t *testing.T) {
 	got := ReadSender(resourceOf(t, map[string]any{"k8s.pod.name": "vllm-0"}), Peer{}, "stamp")
 	assert.Equal(t, "vllm-0", got.HostName)
-}
-
-func TestPeers(t *testing.T) {
-	tcp := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
-	for _, test := range []struct {
-		addr net.Addr
-		want Peer
-	}{
-		{nil, Peer{}},
-		{tcp("10.0.0.7:4711"), Peer{Addr: netip.MustParseAddrPort("10.0.0.7:4711")}},
-		{tcp("[::ffff:127.0.0.1]:80"), Peer{Addr: netip.MustParseAddrPort("127.0.0.1:80"), SameHost: true}},
-		{tcp("[fe80::1%eth0]:80"), Peer{Addr: netip.MustParseAddrPort("[fe80::1]:80")}},
-		{&net.IPAddr{IP: net.ParseIP("10.0.0.7")}, Peer{Addr: netip.MustParseAddrPort("10.0.0.7:0")}},
-		{&net.IPAddr{}, Peer{}},
-		{&net.TCPAddr{}, Peer{}},
-		{&net.UnixAddr{Name: "@", Net: "unix"}, Peer{SameHost: true}},
-	} {
-		assert.Equal(t, test.want, PeerOf(test.addr))
-	}
 }
 
 func traced(t *testing.T, pid int) pcommon.Map {

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"net"
 	"net/netip"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -15,28 +14,6 @@ type Peer struct {
 	// SameHost is true where the connection itself says that the sender is on
 	// this machine: a Unix socket, or a loopback address.
 	SameHost bool
-}
-
-// PeerOf reads the address that the Collector's receivers leave in the context.
-func PeerOf(addr net.Addr) Peer {
-	switch a := addr.(type) {
-	case *net.TCPAddr:
-		return tcpPeer(a.AddrPort())
-	case *net.IPAddr:
-		ip, _ := netip.AddrFromSlice(a.IP)
-		return tcpPeer(netip.AddrPortFrom(ip, 0))
-	case *net.UnixAddr:
-		return Peer{SameHost: true}
-	}
-	return Peer{}
-}
-
-func tcpPeer(addr netip.AddrPort) Peer {
-	ip := addr.Addr().Unmap().WithZone("")
-	if !ip.IsValid() {
-		return Peer{}
-	}
-	return Peer{Addr: netip.AddrPortFrom(ip, addr.Port()), SameHost: ip.IsLoopback()}
 }
 
 // Sender is what a request span's resource and connection say of the process

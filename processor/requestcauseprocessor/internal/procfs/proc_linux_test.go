@@ -40,7 +40,7 @@ func playRole(name string) int {
 		if err := child.Start(); err != nil {
 			return 1
 		}
-		defer child.Wait()
+		defer func() { _ = child.Wait() }()
 		connection, err := net.Dial("tcp", os.Args[len(os.Args)-1])
 		if err != nil {
 			return 1
@@ -48,7 +48,7 @@ func playRole(name string) int {
 		defer connection.Close()
 		fmt.Println(child.Process.Pid, connection.LocalAddr())
 	}
-	io.Copy(io.Discard, os.Stdin)
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	return 0
 }
 
@@ -72,7 +72,7 @@ func startFamily(t *testing.T) family {
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
 		input.Close()
-		command.Wait()
+		_ = command.Wait()
 	})
 	line, err := bufio.NewReader(output).ReadString('\n')
 	require.NoError(t, err)

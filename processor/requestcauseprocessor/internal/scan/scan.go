@@ -105,14 +105,14 @@ func (w *walk) children(scope ptrace.ScopeSpans) {
 }
 
 // first reports whether a request is in the payload for the first time.
-func (w *walk) first(request spanKey) bool {
+func (w *walk) first(key spanKey) bool {
 	if w.seen == nil {
 		w.seen = make(map[spanKey]bool)
 	}
-	if w.seen[request] {
+	if w.seen[key] {
 		return false
 	}
-	w.seen[request] = true
+	w.seen[key] = true
 	return true
 }
 
