@@ -24,7 +24,7 @@ type farm struct{ servers int64 }
 
 const workers = 8
 
-func (f farm) Relatives([]int64) process.Relatives {
+func (f farm) Relatives([]int64) (process.Relatives, bool) {
 	found := make(process.Relatives)
 	for server := range f.servers {
 		api := 1000 * (server + 1)
@@ -33,7 +33,7 @@ func (f farm) Relatives([]int64) process.Relatives {
 			found[api+n+1] = &process.Relative{PID: api + n + 1, ParentPID: api, OwnPID: api + n + 1, Executable: "python", Title: "VLLM::Worker_TP0"}
 		}
 	}
-	return found
+	return found, true
 }
 
 func (f farm) Owner(local netip.AddrPort, _ process.Relatives) (int64, bool) {

@@ -25,7 +25,7 @@ import (
 )
 
 // maxLooked bounds the stalls that are looked at for one request.
-const maxLooked = 10_000
+const maxLooked = 5_000
 
 // knowledge is what an instance knows, and how it learns. It may be used from
 // several goroutines.

@@ -45,6 +45,8 @@ func (r *report) register(from source) error {
 		r.RegisterRequestcauseStallsEvictedCallback(byReason(func() map[string]uint64 { return evicted(from.stats()) })),
 		r.RegisterRequestcauseStallsRefusedCallback(byReason(func() map[string]uint64 { return refusals(from.stats()) })),
 		r.RegisterRequestcauseProcessLooksCallback(total(from, func(s locate.Stats) uint64 { return s.Looks })),
+		r.RegisterRequestcauseProcessLooksTruncatedCallback(total(from, func(s locate.Stats) uint64 { return s.LooksCut })),
+		r.RegisterRequestcauseStartupsEvictedCallback(total(from, func(s locate.Stats) uint64 { return s.StartsLost })),
 		r.RegisterRequestcauseDecisionsDroppedCallback(total(from, func(s locate.Stats) uint64 { return s.Dropped })),
 		r.RegisterRequestcausePeersCallback(counts("result", func() map[string]uint64 { return peers(from.located()) })),
 		r.RegisterRequestcauseHoldPayloadsCallback(r.holdPayloads),

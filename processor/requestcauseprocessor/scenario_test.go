@@ -26,7 +26,7 @@ type fleet struct{}
 
 const fleetContainer = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 
-func (fleet) Relatives([]int64) process.Relatives {
+func (fleet) Relatives([]int64) (process.Relatives, bool) {
 	found := make(process.Relatives)
 	for _, api := range []int64{100, 200, 300} {
 		found[api] = &process.Relative{PID: api, ParentPID: 50, OwnPID: api, Start: uint64(api), Executable: "python"}
@@ -36,7 +36,7 @@ func (fleet) Relatives([]int64) process.Relatives {
 		found[pid].OwnPID, found[pid].Nested, found[pid].ContainerID, found[pid].ControlPath = own, true, fleetContainer, "/docker"
 	}
 	found[50] = &process.Relative{PID: 50, ParentPID: 1, OwnPID: 50, Executable: "bash"}
-	return found
+	return found, true
 }
 
 func (fleet) Owner(local netip.AddrPort, _ process.Relatives) (int64, bool) {

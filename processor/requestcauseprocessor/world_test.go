@@ -36,11 +36,11 @@ type vllmServer struct {
 	own int64 // what the API server takes its number to be; 0: 100
 }
 
-func (s vllmServer) Relatives([]int64) process.Relatives {
+func (s vllmServer) Relatives([]int64) (process.Relatives, bool) {
 	return process.Relatives{
 		100: {PID: 100, ParentPID: 1, OwnPID: cmp.Or(s.own, 100), Start: 1, Executable: "python"},
 		101: {PID: 101, ParentPID: 100, OwnPID: 101, Start: 2, Executable: "python", Title: "VLLM::EngineCore"},
-	}
+	}, true
 }
 
 func (vllmServer) Owner(local netip.AddrPort, _ process.Relatives) (int64, bool) {

@@ -80,6 +80,7 @@ func TestStartupsAreBounded(t *testing.T) {
 		assert.True(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, process.Sender{PID: 1}))
 	}
 	assert.Len(t, s.sets, maxStartups)
+	assert.Equal(t, uint64(2*maxStartups), s.Evicted())
 	assert.Len(t, s.order, maxStartups)
 	added := 0
 	for n := range 3 * maxStartupMembers {

@@ -21,6 +21,8 @@ const (
 type Startups struct {
 	sets  map[pcommon.TraceID]*startup
 	order []pcommon.TraceID
+	// evicted counts those that were forgotten.
+	evicted uint64
 }
 
 type startup struct {
@@ -51,10 +53,14 @@ func (s *Startups) Note(trace pcommon.TraceID, member process.Sender) bool {
 	return true
 }
 
+// Evicted returns how many starts were forgotten for others.
+func (s *Startups) Evicted() uint64 { return s.evicted }
+
 func (s *Startups) add(trace pcommon.TraceID) *startup {
 	if len(s.order) >= maxStartups {
 		delete(s.sets, s.order[0])
 		s.order = slices.Delete(s.order, 0, 1)
+		s.evicted++
 	}
 	added := &startup{}
 	s.sets[trace] = added

@@ -79,7 +79,7 @@ func (s *Selector) Select(store *stall.Store, r *request.Request, d *group.Decis
 		overlap := found.And(r.Served)
 		if overlap.Duration() >= s.settings.MinOverlap {
 			s.totals.add(found, overlap)
-			s.hits.offer(candidate{record: found.Record, over: found.Over, overlap: overlap})
+			s.hits.offer(found, overlap)
 		}
 		return true
 	})
@@ -145,11 +145,11 @@ type top struct {
 
 func (t *top) reset(most int) { t.most, t.kept, t.bar = most, t.kept[:0], -1 }
 
-func (t *top) offer(c candidate) {
-	if c.overlap.Duration() <= t.bar {
+func (t *top) offer(found *stall.Entry, overlap window.Window) {
+	if overlap.Duration() <= t.bar {
 		return
 	}
-	t.kept = append(t.kept, c)
+	t.kept = append(t.kept, candidate{record: found.Record, over: found.Over, overlap: overlap})
 	if len(t.kept) >= 2*t.most {
 		t.cut()
 	}

@@ -11,12 +11,9 @@ import (
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
 )
 
-// maxCauses bounds the causes that are told apart in one request; time of others
-// counts as "other".
-const (
-	maxCauses  = 32
-	causeOther = "other"
-)
+// maxCauses bounds the causes that are told apart in one request; time of further
+// ones counts as that of [stall.OtherLabel].
+const maxCauses = 32
 
 // Totals are of all stalls that a request met, shown or not. Where several
 // threads are stalled at once, the time counts once.
@@ -31,6 +28,7 @@ type Totals struct {
 	Processes []process.ID // with stalls, in the order in which these began
 
 	phases *request.Phases
+	phase  request.Phase // the first that is not over
 	until  window.Time
 }
 
@@ -57,9 +55,10 @@ func (t *Totals) add(found *stall.Entry, overlap window.Window) {
 	}
 	t.cause(found.Label).add(overlap)
 	if fresh := beyond(overlap, t.until); !fresh.Empty() {
+		took := fresh.Duration()
 		t.until = fresh.End
-		t.Time += fresh.Duration()
-		t.Excess += times(fresh.Duration(), found.Over)
+		t.Time += took
+		t.Excess += times(took, found.Over)
 		t.addPhases(fresh)
 	}
 }
@@ -69,8 +68,13 @@ func beyond(w window.Window, after window.Time) window.Window {
 	return window.Window{Start: max(w.Start, after), End: w.End}
 }
 
+// addPhases adds a part of the request to the phases that it is in. Parts come
+// in their order, as the phases are: those that are over are not looked at again.
 func (t *Totals) addPhases(fresh window.Window) {
-	for p := request.PhaseNone + 1; p < request.NumPhases; p++ {
+	for t.phase < request.NumPhases && t.phases[t.phase].End <= fresh.Start {
+		t.phase++
+	}
+	for p := t.phase; p < request.NumPhases; p++ {
 		t.Phases[p] += fresh.And(t.phases[p]).Duration()
 	}
 }
@@ -81,8 +85,8 @@ func (t *Totals) cause(label stall.Label) *Cause {
 			return &t.Causes[i]
 		}
 	}
-	if len(t.Causes) >= maxCauses {
-		return &t.Causes[maxCauses-1]
+	if label != stall.OtherLabel && len(t.Causes) >= maxCauses-1 {
+		return t.cause(stall.OtherLabel)
 	}
 	t.Causes = append(t.Causes, Cause{label: label})
 	return &t.Causes[len(t.Causes)-1]
@@ -97,9 +101,6 @@ func (c *Cause) add(overlap window.Window) {
 func (t *Totals) finish(store *stall.Store) Totals {
 	for i := range t.Causes {
 		t.Causes[i].Name = store.Name(t.Causes[i].label)
-	}
-	if len(t.Causes) == maxCauses {
-		t.Causes[maxCauses-1].Name = causeOther
 	}
 	slices.SortStableFunc(t.Causes, func(a, b Cause) int { return cmp.Compare(b.Time, a.Time) })
 	return *t

@@ -28,8 +28,9 @@ const (
 
 // Procs looks at the processes of this machine.
 type Procs interface {
-	// Relatives returns processes and those related to them by descent.
-	Relatives(of []int64) process.Relatives
+	// Relatives returns processes and those related to them by descent, and whether
+	// these are all.
+	Relatives(of []int64) (found process.Relatives, all bool)
 	// Owner returns which of the processes has the TCP connection with this local
 	// end. Foreign: the connection is on this machine, and none of them has it.
 	Owner(local netip.AddrPort, among process.Relatives) (pid int64, foreign bool)
@@ -57,6 +58,8 @@ type Settings struct {
 // Stats are totals since the Locator was made.
 type Stats struct {
 	Looks        uint64 // at this machine's processes
+	LooksCut     uint64 // of them, those that left some out
+	StartsLost   uint64 // starts of vLLM that were forgotten for others
 	Peers        uint64 // connections that were looked for
 	PeersFound   uint64
 	PeersForeign uint64
@@ -133,6 +136,7 @@ func (l *Locator) Stamp(d *group.Decision) string {
 func (l *Locator) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.stats.StartsLost = l.startups.Evicted()
 	return l.stats
 }
 

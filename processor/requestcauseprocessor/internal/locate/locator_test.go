@@ -22,13 +22,13 @@ type machine struct {
 	asked     int
 }
 
-func (m *machine) Relatives([]int64) process.Relatives {
+func (m *machine) Relatives([]int64) (process.Relatives, bool) {
 	m.looks++
 	found := make(process.Relatives)
 	for pid, r := range m.relatives {
 		found[pid] = r
 	}
-	return found
+	return found, true
 }
 
 func (m *machine) Owner(local netip.AddrPort, _ process.Relatives) (int64, bool) {

@@ -25,9 +25,12 @@ func (l *Locator) Look(now window.Time) {
 	if !due {
 		return
 	}
-	found := l.procs.Relatives(of)
+	found, all := l.procs.Relatives(of)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !all {
+		l.stats.LooksCut++
+	}
 	l.relatives.replace(found, now)
 	l.relatives.looked, l.relatives.seen = now, seen
 	l.stats.Looks++

@@ -44,6 +44,7 @@ type TelemetryBuilder struct {
 	RequestcausePayloadsUnheld        metric.Int64Counter
 	RequestcausePeers                 metric.Int64ObservableCounter
 	RequestcauseProcessLooks          metric.Int64ObservableCounter
+	RequestcauseProcessLooksTruncated metric.Int64ObservableCounter
 	RequestcauseProcesses             metric.Int64ObservableGauge
 	RequestcauseProcessesEvicted      metric.Int64ObservableCounter
 	RequestcauseRequestsAmbiguous     metric.Int64Counter
@@ -60,6 +61,7 @@ type TelemetryBuilder struct {
 	RequestcauseStallsMalformed       metric.Int64Counter
 	RequestcauseStallsRefused         metric.Int64ObservableCounter
 	RequestcauseStallsStored          metric.Int64ObservableCounter
+	RequestcauseStartupsEvicted       metric.Int64ObservableCounter
 	RequestcauseStoreBytes            metric.Int64ObservableGauge
 	RequestcauseStoreStalls           metric.Int64ObservableGauge
 	RequestcauseStoreThreads          metric.Int64ObservableGauge
@@ -181,6 +183,21 @@ func (builder *TelemetryBuilder) RegisterRequestcauseProcessLooksCallback(cb met
 	return nil
 }
 
+// RegisterRequestcauseProcessLooksTruncatedCallback sets callback for observable RequestcauseProcessLooksTruncated metric.
+func (builder *TelemetryBuilder) RegisterRequestcauseProcessLooksTruncatedCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.RequestcauseProcessLooksTruncated, obs: o})
+		return nil
+	}, builder.RequestcauseProcessLooksTruncated)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterRequestcauseProcessesCallback sets callback for observable RequestcauseProcesses metric.
 func (builder *TelemetryBuilder) RegisterRequestcauseProcessesCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -247,6 +264,21 @@ func (builder *TelemetryBuilder) RegisterRequestcauseStallsStoredCallback(cb met
 		cb(ctx, &observerInt64{inst: builder.RequestcauseStallsStored, obs: o})
 		return nil
 	}, builder.RequestcauseStallsStored)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterRequestcauseStartupsEvictedCallback sets callback for observable RequestcauseStartupsEvicted metric.
+func (builder *TelemetryBuilder) RegisterRequestcauseStartupsEvictedCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.RequestcauseStartupsEvicted, obs: o})
+		return nil
+	}, builder.RequestcauseStartupsEvicted)
 	if err != nil {
 		return err
 	}
@@ -426,6 +458,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{look}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.RequestcauseProcessLooksTruncated, err = builder.meter.Int64ObservableCounter(
+		"otelcol_requestcause_process_looks_truncated",
+		metric.WithDescription("Looks that left some processes out because there were too many; their requests may be unresolved. [Development]"),
+		metric.WithUnit("{look}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.RequestcauseProcesses, err = builder.meter.Int64ObservableGauge(
 		"otelcol_requestcause_processes",
 		metric.WithDescription("Traced processes that are known. [Development]"),
@@ -520,6 +558,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_requestcause_stalls_stored",
 		metric.WithDescription("Stalls that were stored. [Development]"),
 		metric.WithUnit("{stall}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.RequestcauseStartupsEvicted, err = builder.meter.Int64ObservableCounter(
+		"otelcol_requestcause_startups_evicted",
+		metric.WithDescription("Starts of vLLM that were forgotten because there were too many. [Development]"),
+		metric.WithUnit("{start}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.RequestcauseStoreBytes, err = builder.meter.Int64ObservableGauge(

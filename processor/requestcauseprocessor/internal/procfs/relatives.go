@@ -5,15 +5,16 @@ import (
 )
 
 // Relatives returns the processes with the given numbers and those related to
-// them: ancestors, and what descends from these, the nearest first. Numbers
-// beyond the bounds, of processes that are gone or cannot be seen, are left out.
-func (p Proc) Relatives(of []int64) process.Relatives {
-	w := walk{proc: p, networks: p.networks(), found: make(process.Relatives)}
+// them: ancestors, and what descends from these, the nearest first. Processes
+// that are gone or cannot be seen are left out. It reports whether that is all
+// there are; otherwise the ones beyond the bounds are missing.
+func (p Proc) Relatives(of []int64) (process.Relatives, bool) {
+	w := walk{proc: p, networks: p.networks(), found: make(process.Relatives), all: true}
 	for _, pid := range of {
 		w.room = min(maxPerProcess, maxRelatives-len(w.found))
 		w.family(pid)
 	}
-	return w.found
+	return w.found, w.all
 }
 
 // walk looks through families. What was found is not looked at again.
@@ -24,6 +25,7 @@ type walk struct {
 	expanded map[int64]bool
 	listed   map[int64][]int64 // by parent; nil unless it was needed
 	room     int
+	all      bool // nothing was left out for want of room
 }
 
 // family adds a process, what descends from it, then its parent and what
@@ -36,7 +38,7 @@ func (w *walk) family(pid int64) {
 			return
 		}
 		w.descend(pid)
-		if r.ParentPID <= 1 || w.room <= 0 {
+		if r.ParentPID <= 1 {
 			return
 		}
 		pid = r.ParentPID
@@ -49,6 +51,7 @@ func (w *walk) add(pid int64) *process.Relative {
 		return r
 	}
 	if w.room <= 0 {
+		w.all = false
 		return nil
 	}
 	r, ok := w.proc.describe(pid, w.networks)
@@ -65,7 +68,7 @@ func (w *walk) descend(pid int64) {
 	if w.expanded == nil {
 		w.expanded = make(map[int64]bool)
 	}
-	for queue := []int64{pid}; len(queue) > 0 && w.room > 0; queue = queue[1:] {
+	for queue := []int64{pid}; len(queue) > 0; queue = queue[1:] {
 		next := queue[0]
 		if w.expanded[next] {
 			continue

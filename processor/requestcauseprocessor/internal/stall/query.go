@@ -19,6 +19,11 @@ type Query struct {
 // and to the number of lists that they are in: see Unite.
 func (s *Store) Visit(q Query, visit func(*Entry) bool) {
 	cursors := s.cursors(&q)
+	if len(cursors) == 1 {
+		for only := &cursors[0]; only.find(&q) && visit(&only.rest[0]); only.rest = only.rest[1:] {
+		}
+		return
+	}
 	for {
 		var first *cursor
 		for i := range cursors {

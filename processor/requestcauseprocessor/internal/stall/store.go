@@ -87,10 +87,7 @@ func (s *Store) insert(record *Record) {
 		at = &place{list: &list{of: []process.ID{record.Thread.Process}}}
 		s.places[record.Thread.Process] = at
 	}
-	label, name := s.labels.of(record.Label())
-	if record.Cause != "" {
-		record.Cause = name
-	}
+	label := s.labels.intern(&record.Stall)
 	switch at.insert(newEntry(record, label)) {
 	case duplicate:
 		s.stats.Duplicates++
