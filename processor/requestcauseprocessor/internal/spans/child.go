@@ -33,8 +33,8 @@ func (p *Payload) child(joined *Joined, h *join.Hit) {
 
 func describeStall(attributes pcommon.Map, h *join.Hit) {
 	attributes.PutStr(attrKind, h.Kind)
-	if h.Cause != "" {
-		attributes.PutStr(attrCause, h.Cause)
+	putText(attributes, attrCause, h.Cause)
+	if h.Cause != "" && h.Explained >= 0 {
 		attributes.PutDouble(attrExplained, h.Explained)
 	}
 	putText(attributes, attrSummary, h.Summary)

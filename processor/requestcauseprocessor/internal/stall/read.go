@@ -40,7 +40,7 @@ func IsRoot(span ptrace.Span) bool {
 // Read reads the root of a dispatch cycle's trace. It reports false where the
 // span does not say when, where and what it was.
 func Read(root ptrace.Span) (Stall, bool) {
-	s := Stall{Trace: root.TraceID(), Root: root.SpanID()}
+	s := Stall{Trace: root.TraceID(), Root: root.SpanID(), Explained: untold}
 	var early, late bool
 	s.Start, early = window.Of(root.StartTimestamp())
 	s.End, late = window.Of(root.EndTimestamp())
@@ -83,11 +83,14 @@ func text(value pcommon.Value, most int) string {
 	return strings.ToValidUTF8(strings.Clone(s[:most]), "")
 }
 
+// untold is the share that is not told.
+const untold = -1
+
 func share(value pcommon.Value) float64 {
-	if s := value.Double(); s >= 0 && s <= 1 {
+	if s := value.Double(); value.Type() == pcommon.ValueTypeDouble && s >= 0 && s <= 1 {
 		return s
 	}
-	return 0
+	return untold
 }
 
 func seconds(value pcommon.Value) time.Duration {

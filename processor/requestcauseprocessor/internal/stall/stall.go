@@ -29,7 +29,7 @@ type Stall struct {
 	Cause      string // stall.cause; empty where there was none to tell
 	Summary    string // stall.summary, cut to maxSummary bytes
 	ThreadName string
-	Explained  float64 // of the excess, by the cause: 0..1
+	Explained  float64 // of the excess, by the cause: 0..1; negative where it is not told
 }
 
 // Excess returns how much longer than typical the cycle took.
