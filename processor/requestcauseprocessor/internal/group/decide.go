@@ -1,0 +1,173 @@
+package group
+
+import (
+	"slices"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+)
+
+// Connection is what looking for the process at a sender's end of the
+// connection has found.
+type Connection struct {
+	// PID is the process that has the connection; 0 where it was not found.
+	PID int64
+	// Foreign is true where the connection is on this machine and is held by
+	// none of the relatives: the sender is somebody else.
+	Foreign bool
+}
+
+// question is a sender, and what is made of it on the way to a decision.
+type question struct {
+	*process.Sender
+	connection Connection
+	// elsewhere is true where something is certain to speak against this machine's
+	// only group: the sender has been seen, and is not of it.
+	elsewhere bool
+}
+
+// Decide says which traced processes serve a sender.
+func (v *View) Decide(s *process.Sender, at Connection) Decision {
+	q := &question{Sender: s, connection: at, elsewhere: at.Foreign}
+	steps := []struct {
+		by     Evidence
+		decide func(*question) (Decision, bool)
+	}{
+		{EvidenceStamp, v.byStamp},
+		{EvidencePeer, v.byPeer},
+		{EvidenceProcess, v.byProcess},
+		{EvidenceStartup, v.byStartup},
+		{EvidenceContainer, v.byContainer},
+		{EvidenceAddress, v.byAddress},
+		{EvidenceInstance, v.byInstance},
+		{EvidenceHost, v.byHost},
+	}
+	for _, step := range steps {
+		if !v.allows[step.by] {
+			continue
+		}
+		if d, ok := step.decide(q); ok {
+			return d
+		}
+	}
+	return Decision{}
+}
+
+func (v *View) byStamp(q *question) (Decision, bool) {
+	host, pids, ok := parseStamp(q.Stamp)
+	if !ok {
+		return Decision{}, false
+	}
+	members := v.filter(func(t *process.Traced) bool { return t.HostID == host && slices.Contains(pids, t.PID) })
+	return v.resolved(members, EvidenceStamp), true
+}
+
+// byPeer trusts the process that has the connection, unless the resource says
+// that another one wrote the spans: then it only passes them on.
+func (v *View) byPeer(q *question) (Decision, bool) {
+	holder := v.tree.relatives[q.connection.PID]
+	if q.connection.PID == 0 || holder == nil || q.speaksOfAnother(holder) {
+		return Decision{}, false
+	}
+	if members := v.servedBy(holder.PID); len(members) > 0 {
+		return v.resolved(members, EvidencePeer), true
+	}
+	q.elsewhere = true
+	return Decision{}, false
+}
+
+// speaksOfAnother reports whether the resource is of a process other than r.
+func (q *question) speaksOfAnother(r *process.Relative) bool {
+	return q.PID != 0 && q.PID != r.OwnPID || q.differs(r.ContainerID, r.PodUID)
+}
+
+// differs reports whether the sender is certainly in another container or pod.
+func (q *question) differs(container, pod string) bool {
+	return container != "" && q.ContainerID != "" && !sameContainer(container, q.ContainerID) ||
+		pod != "" && q.PodUID != "" && pod != q.PodUID
+}
+
+// shares reports whether the sender is certainly in that container or pod.
+func (q *question) shares(container, pod string) bool {
+	if container != "" && q.ContainerID != "" {
+		return sameContainer(container, q.ContainerID)
+	}
+	return pod != "" && pod == q.PodUID
+}
+
+// shortID is the length of an abbreviated container id.
+const shortID = 12
+
+func sameContainer(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return a == b || len(a) >= shortID && b[:len(a)] == a
+}
+
+func (v *View) byStartup(q *question) (Decision, bool) {
+	if q.PID == 0 || v.Startups == nil {
+		return Decision{}, false
+	}
+	started := v.Startups.started(q)
+	members := v.filter(func(t *process.Traced) bool {
+		return slices.Contains(started, t.OwnPID()) && v.corroborates(q, t)
+	})
+	return v.one(members, q.Sender, EvidenceStartup)
+}
+
+func (v *View) byContainer(q *question) (Decision, bool) {
+	members := v.filter(func(t *process.Traced) bool {
+		return !q.differs(t.ContainerID, t.PodUID) && q.shares(t.ContainerID, t.PodUID)
+	})
+	return v.one(members, q.Sender, EvidenceContainer)
+}
+
+// byAddress looks whose network the sender's address is of, where that is not
+// the network of this machine itself.
+func (v *View) byAddress(q *question) (Decision, bool) {
+	members := v.filter(func(t *process.Traced) bool {
+		return v.seen(t) && v.ownsAddress(q, v.tree.relatives[t.PID]) && !q.differs(t.ContainerID, t.PodUID)
+	})
+	return v.one(members, q.Sender, EvidenceAddress)
+}
+
+// ownsAddress reports whether the sender's address is that of a process's
+// network, which is not this machine's.
+func (v *View) ownsAddress(q *question, r *process.Relative) bool {
+	address := q.Peer.Addr.Addr()
+	return address.IsValid() && !address.IsLoopback() && r.OwnNetwork && slices.Contains(r.Addresses, address)
+}
+
+func (v *View) byInstance(q *question) (Decision, bool) {
+	if q.ServiceInstance == "" {
+		return Decision{}, false
+	}
+	members := v.filter(func(t *process.Traced) bool { return t.ServiceInstance == q.ServiceInstance })
+	return v.one(members, q.Sender, EvidenceInstance)
+}
+
+// byHost takes the only group on the sender's host, unless the sender has been
+// seen not to be of it.
+func (v *View) byHost(q *question) (Decision, bool) {
+	members := v.filter(func(t *process.Traced) bool {
+		return !v.excluded(q, t) && v.sameHost(q, t) && !q.differs(t.ContainerID, t.PodUID)
+	})
+	return v.one(members, q.Sender, EvidenceHost)
+}
+
+// excluded reports whether the relatives of a traced process are known and the
+// sender, which says its number or has been looked for, is none of them.
+func (v *View) excluded(q *question, t *process.Traced) bool {
+	return v.seen(t) && (q.elsewhere || q.PID != 0)
+}
+
+// sameHost reports whether the sender says that it is where t is.
+func (v *View) sameHost(q *question, t *process.Traced) bool {
+	switch {
+	case q.HostID != "":
+		return q.HostID == t.HostID
+	case q.HostName != "":
+		return q.HostName == v.hostNameOf(t)
+	}
+	return q.Peer.SameHost && v.local(t)
+}

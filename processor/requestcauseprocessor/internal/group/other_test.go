@@ -1,0 +1,153 @@
+package group
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+)
+
+func TestStampLeadsToTheSameGroup(t *testing.T) {
+	for _, w := range []*world{twoServers(), tensorParallel(), siblings(), twoContainers()} {
+		for _, traced := range w.traced {
+			want := w.view().Decide(&process.Sender{Peer: loopback()}, Connection{PID: traced.PID})
+			stamp := w.view().Stamp(&want)
+			got := w.blind().Decide(&process.Sender{Stamp: stamp}, Connection{})
+			assert.Equal(t, Resolved, got.Outcome)
+			assert.Equal(t, EvidenceStamp, got.Evidence)
+			assert.Equal(t, want.Members, got.Members)
+		}
+	}
+}
+
+func TestStampOfProcessesThatAreNotKnown(t *testing.T) {
+	got := newWorld().view().Decide(&process.Sender{Stamp: here + "/101", HostName: node}, Connection{})
+	assert.Equal(t, Resolved, got.Outcome, "who serves it is known, though no stall of theirs is")
+	assert.Empty(t, got.Members)
+	assert.Zero(t, got.Key())
+}
+
+func TestNothingToStamp(t *testing.T) {
+	v := oneServer().view()
+	assert.Empty(t, v.Stamp(&Decision{}))
+	assert.Empty(t, v.Stamp(&Decision{Outcome: Ambiguous}))
+	assert.Empty(t, v.Stamp(&Decision{Outcome: Resolved}))
+}
+
+func FuzzParseStamp(f *testing.F) {
+	for _, stamp := range []string{"", "/", "h/", "h/1", "h/1,2", "a/b/3", "h/-1", "h/1,,2", "h/99999999999999999999"} {
+		f.Add(stamp)
+	}
+	f.Fuzz(func(t *testing.T, stamp string) {
+		host, pids, ok := parseStamp(stamp)
+		if !ok {
+			return
+		}
+		assert.NotEmpty(t, host)
+		assert.NotEmpty(t, pids)
+		for _, pid := range pids {
+			assert.Positive(t, pid)
+		}
+	})
+}
+
+var startTrace = pcommon.TraceID{7}
+
+func TestStartupsTellWhatAServerStarted(t *testing.T) {
+	w := twoServers()
+	w.startups.Note(startTrace, process.Sender{PID: 70, HostName: node})
+	w.startups.Note(startTrace, process.Sender{PID: 101, HostName: node, Role: "engine_core"})
+	got := w.blind().Decide(&process.Sender{PID: 70, HostName: node}, Connection{})
+	w.check(t, resolvedTo(EvidenceStartup, ScopeEngine, 101), got)
+	w.check(t, decided{}, w.blind().Decide(&process.Sender{PID: 71, HostName: "another"}, Connection{}))
+}
+
+func TestStartupsOfTwoServersWithTheSameNumbers(t *testing.T) {
+	w := twoContainers()
+	for n, container := range []string{containerA, containerB} {
+		trace := pcommon.TraceID{byte(n + 1)}
+		w.startups.Note(trace, process.Sender{PID: 1, ContainerID: container})
+		w.startups.Note(trace, process.Sender{PID: int64(30 + n), ContainerID: container, Role: "engine_core"})
+	}
+	w.check(t, decided{}, w.blind().Decide(&process.Sender{PID: 1}, Connection{}))
+}
+
+func TestStartupsAreBounded(t *testing.T) {
+	s := NewStartups()
+	for n := range 3 * maxStartups {
+		assert.True(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, process.Sender{PID: 1}))
+	}
+	assert.Len(t, s.sets, maxStartups)
+	assert.Equal(t, uint64(2*maxStartups), s.Evicted())
+	assert.Len(t, s.order, maxStartups)
+	added := 0
+	for n := range 3 * maxStartupMembers {
+		if s.Note(startTrace, process.Sender{PID: int64(n + 1)}) {
+			added++
+		}
+	}
+	assert.Equal(t, maxStartupMembers, added)
+	assert.False(t, s.Note(startTrace, process.Sender{PID: 1}), "no news")
+	assert.False(t, s.Note(pcommon.TraceID{}, process.Sender{PID: 1}))
+	assert.False(t, s.Note(startTrace, process.Sender{}))
+}
+
+func noThreads(process.ID, int64) bool { return false }
+
+func TestThreads(t *testing.T) {
+	w := twoServers()
+	v := w.view()
+	got := v.DecideThread(here, 201, Decision{}, noThreads)
+	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 201), got)
+	assert.Equal(t, int64(201), got.TID)
+
+	known := func(of process.ID, tid int64) bool { return of == 1 && tid == 150 }
+	got = v.DecideThread(here, 150, Decision{}, known)
+	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 101), got)
+	assert.Equal(t, int64(150), got.TID)
+
+	sender := v.Decide(&process.Sender{PID: 100}, Connection{})
+	assert.Equal(t, sender, v.DecideThread(here, 999, sender, noThreads), "the group, where the thread is not known")
+	assert.Equal(t, sender, v.DecideThread("another", 101+1, sender, noThreads))
+	assert.Equal(t, sender, v.DecideThread(here, 0, sender, noThreads))
+}
+
+func TestThreadsInContainers(t *testing.T) {
+	w := twoContainers()
+	v := w.view()
+	assert.Equal(t, Ambiguous, v.DecideThread(here, 30, Decision{}, noThreads).Outcome, "both have a main thread 30")
+	sender := v.Decide(&process.Sender{ContainerID: containerB}, Connection{})
+	got := v.DecideThread(here, 30, sender, noThreads)
+	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 601), got)
+	assert.Equal(t, int64(601), got.TID, "the number that stalls have")
+	got = v.DecideThread("the container's own machine-id", 30, sender, noThreads)
+	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 601), got)
+}
+
+func TestThreadOfAProcessThatExecutedAnotherProgram(t *testing.T) {
+	w := oneServer().trace(101, serving("after"))
+	got := w.view().DecideThread(here, 101, Decision{}, noThreads)
+	assert.Equal(t, Resolved, got.Outcome)
+	assert.Equal(t, []process.ID{1, 2}, got.Members)
+}
+
+func TestRanksInTitles(t *testing.T) {
+	for title, want := range map[string]string{
+		"VLLM::EngineCore_DP1": "1", "VLLM::Worker_DP0_PP1_TP3": "0", "sglang::scheduler_DP2_TP0": "2",
+		"VLLM::Worker_TP1": "", "VLLM::EngineCore": "", "_DP": "", "_DPx": "", "": "",
+	} {
+		got, _ := rankIn(title, "DP")
+		assert.Equal(t, want, got, title)
+	}
+}
+
+func TestTreesThatMakeNoSense(t *testing.T) {
+	w := newWorld().run(10, 11, python).run(11, 10, python).run(12, 12, python).trace(10).trace(12)
+	v := w.view()
+	for _, pid := range []int64{10, 11, 12, 13, 0, -1} {
+		got := v.Decide(&process.Sender{PID: pid, HostName: node}, Connection{PID: pid})
+		assert.Subset(t, []process.ID{1, 2}, got.Members)
+	}
+}

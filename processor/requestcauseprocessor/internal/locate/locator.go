@@ -1,0 +1,183 @@
+package locate
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+)
+
+// Bounds of what is kept, and for how long.
+const (
+	maxDecisions = 4096
+	maxPeers     = 4096
+
+	// lookEvery is how long what was read of this machine's processes is taken to
+	// hold.
+	lookEvery = 10 * time.Second
+	// lookPause is the shortest time between two looks.
+	lookPause = time.Second
+	// remember is for how long a process that has ended is remembered: its last
+	// spans come later than its end.
+	remember = time.Minute
+)
+
+// Procs looks at the processes of this machine.
+type Procs interface {
+	// Relatives returns processes and those related to them by descent, and whether
+	// these are all.
+	Relatives(of []int64) (found process.Relatives, all bool)
+	// Owner returns which of the processes has the TCP connection with this local
+	// end. Foreign: the connection is on this machine, and none of them has it.
+	Owner(local netip.AddrPort, among process.Relatives) (pid int64, foreign bool)
+}
+
+// Known is what is known of traced processes. It is called by one goroutine at a
+// time.
+type Known interface {
+	// Traced returns all traced processes, and a number that changes with them.
+	Traced() ([]*process.Traced, uint64)
+	// Changes returns that number.
+	Changes() uint64
+	// Knows reports whether stalls of a thread are known.
+	Knows(of process.ID, tid int64) bool
+}
+
+// Settings say where to look.
+type Settings struct {
+	// HostID and HostName are of this machine, as the receiver writes them; HostID
+	// is empty where its processes cannot be looked at.
+	HostID, HostName string
+	Evidence         []group.Evidence
+}
+
+// Stats are totals since the Locator was made.
+type Stats struct {
+	Looks        uint64 // at this machine's processes
+	LooksCut     uint64 // of them, those that left some out
+	StartsLost   uint64 // starts of vLLM that were forgotten for others
+	Peers        uint64 // connections that were looked for
+	PeersFound   uint64
+	PeersForeign uint64
+	Dropped      uint64 // decisions and peers that had no room and were made anew
+}
+
+// Locator finds process groups. It may be used from several goroutines.
+type Locator struct {
+	settings Settings
+	procs    Procs // nil where there is none
+	known    Known
+
+	mu        sync.Mutex
+	startups  *group.Startups
+	view      *group.View
+	viewed    uint64 // of Known.Changes
+	relatives relatives
+	decisions map[process.Sender]group.Decision
+	peers     map[netip.AddrPort]peer
+	stats     Stats
+}
+
+type peer struct {
+	group.Connection
+	start uint64 // of the process
+}
+
+// New returns a Locator.
+func New(settings Settings, procs Procs, known Known) *Locator {
+	return &Locator{
+		settings: settings, procs: procs, known: known,
+		startups:  group.NewStartups(),
+		decisions: make(map[process.Sender]group.Decision),
+		peers:     make(map[netip.AddrPort]peer),
+	}
+}
+
+// NoteStartup notes that a process has a part in a start.
+func (l *Locator) NoteStartup(trace pcommon.TraceID, sender process.Sender) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.startups.Note(trace, sender) {
+		clear(l.decisions)
+	}
+}
+
+// Locate returns which traced processes serve a sender.
+func (l *Locator) Locate(sender *process.Sender) group.Decision {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.update()
+	return l.decide(sender)
+}
+
+// LocateThread returns which thread a span is of that names it.
+func (l *Locator) LocateThread(sender *process.Sender, hostID string, tid int64) group.Decision {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.update()
+	return l.view.DecideThread(hostID, tid, l.decide(sender), l.known.Knows)
+}
+
+// Stamp returns what another instance reads a decision from.
+func (l *Locator) Stamp(d *group.Decision) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.view == nil {
+		return ""
+	}
+	return l.view.Stamp(d)
+}
+
+// Stats returns the totals.
+func (l *Locator) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.StartsLost = l.startups.Evicted()
+	return l.stats
+}
+
+func (l *Locator) decide(sender *process.Sender) group.Decision {
+	if kept, ok := l.decisions[*sender]; ok {
+		return kept
+	}
+	d := l.view.Decide(sender, l.connection(sender.Peer))
+	if len(l.decisions) >= maxDecisions {
+		l.stats.Dropped += uint64(len(l.decisions))
+		clear(l.decisions)
+	}
+	l.decisions[*sender] = d
+	return d
+}
+
+// connection returns what is known of the process at the sender's end.
+func (l *Locator) connection(from process.Peer) group.Connection {
+	if l.procs == nil || from.Addr.Port() == 0 {
+		return group.Connection{}
+	}
+	if kept, ok := l.peers[from.Addr]; ok {
+		return kept.Connection
+	}
+	pid, foreign := l.procs.Owner(from.Addr, l.relatives.all)
+	l.stats.Peers++
+	found := peer{Connection: group.Connection{PID: pid, Foreign: foreign}}
+	if r := l.relatives.all[pid]; r != nil {
+		found.start = r.Start
+		l.stats.PeersFound++
+	} else if foreign {
+		l.stats.PeersForeign++
+	}
+	l.keep(from.Addr, found)
+	return found.Connection
+}
+
+func (l *Locator) keep(addr netip.AddrPort, found peer) {
+	if len(l.peers) >= maxPeers {
+		l.stats.Dropped += uint64(len(l.peers))
+		clear(l.peers)
+	}
+	l.peers[addr] = found
+}

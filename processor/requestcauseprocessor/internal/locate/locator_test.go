@@ -1,0 +1,186 @@
+package locate
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
+)
+
+const host = "4c4c4544"
+
+// machine is a fake proc: what is on it, and how often it was looked at.
+type machine struct {
+	relatives process.Relatives
+	owners    map[netip.AddrPort]int64
+	looks     int
+	asked     int
+}
+
+func (m *machine) Relatives([]int64) (process.Relatives, bool) {
+	m.looks++
+	found := make(process.Relatives)
+	for pid, r := range m.relatives {
+		found[pid] = r
+	}
+	return found, true
+}
+
+func (m *machine) Owner(local netip.AddrPort, _ process.Relatives) (int64, bool) {
+	m.asked++
+	pid, here := m.owners[local]
+	return pid, here && pid == 0
+}
+
+// tracedProcesses are what is known of them.
+type tracedProcesses struct {
+	all     []*process.Traced
+	changes uint64
+}
+
+func (k *tracedProcesses) Traced() ([]*process.Traced, uint64) { return k.all, k.changes }
+func (k *tracedProcesses) Changes() uint64                     { return k.changes }
+func (k *tracedProcesses) Knows(process.ID, int64) bool        { return false }
+
+func (k *tracedProcesses) add(pid, parent int64) {
+	k.all = append(k.all, &process.Traced{
+		ID: process.ID(len(k.all) + 1), Identity: process.Identity{HostID: host, PID: pid, ParentPID: parent},
+	})
+	k.changes++
+}
+
+// server is an API server 100 with a traced engine 101, and a connection.
+func server() (*machine, *tracedProcesses, *Locator) {
+	m := &machine{
+		relatives: process.Relatives{
+			100: {PID: 100, OwnPID: 100, Start: 1, Executable: "python"},
+			101: {PID: 101, OwnPID: 101, ParentPID: 100, Start: 2, Executable: "python"},
+		},
+		owners: map[netip.AddrPort]int64{peerAddr: 100},
+	}
+	k := &tracedProcesses{}
+	k.add(101, 100)
+	return m, k, New(Settings{HostID: host, HostName: "node-1", Evidence: group.AllEvidence()}, m, k)
+}
+
+var peerAddr = netip.MustParseAddrPort("127.0.0.1:40001")
+
+func byPeer() *process.Sender {
+	return &process.Sender{Peer: process.Peer{Addr: peerAddr, SameHost: true}}
+}
+
+// located looks first, as whoever joins does.
+func located(l *Locator, sender *process.Sender, now window.Time) group.Decision {
+	l.Look(now)
+	return l.Locate(sender)
+}
+
+func at(d time.Duration) window.Time { return window.Time(time.Hour + d) }
+
+func TestDecisionsAreKept(t *testing.T) {
+	m, _, l := server()
+	for range 10 {
+		d := located(l, byPeer(), at(0))
+		assert.Equal(t, group.EvidencePeer, d.Evidence)
+		assert.Equal(t, []process.ID{1}, d.Members)
+	}
+	assert.Equal(t, 1, m.looks)
+	assert.Equal(t, 1, m.asked)
+	assert.Equal(t, Stats{Looks: 1, Peers: 1, PeersFound: 1}, l.Stats())
+}
+
+func TestItIsLookedAgainFromTimeToTime(t *testing.T) {
+	m, _, l := server()
+	located(l, byPeer(), at(0))
+	located(l, byPeer(), at(lookEvery-1))
+	assert.Equal(t, 1, m.looks)
+	delete(m.owners, peerAddr) // the connection is gone
+	located(l, byPeer(), at(lookEvery))
+	assert.Equal(t, 2, m.looks)
+	assert.Equal(t, 2, m.asked)
+}
+
+func TestItIsLookedAgainForNewProcesses(t *testing.T) {
+	m, k, l := server()
+	other := &process.Sender{PID: 200}
+	assert.Equal(t, group.Unresolved, located(l, other, at(0)).Outcome)
+	m.relatives[200] = &process.Relative{PID: 200, OwnPID: 200, Start: 3}
+	m.relatives[201] = &process.Relative{PID: 201, OwnPID: 201, ParentPID: 200, Start: 4}
+	k.add(201, 200)
+	assert.Equal(t, group.Resolved, located(l, other, at(lookPause/2)).Outcome, "by what its resource says")
+	assert.Equal(t, 1, m.looks, "too soon")
+	d := located(l, other, at(lookPause))
+	assert.Equal(t, 2, m.looks)
+	assert.Equal(t, []process.ID{2}, d.Members)
+	located(l, other, at(2*lookPause))
+	assert.Equal(t, 2, m.looks)
+}
+
+func TestProcessesAreRememberedBeyondTheirEnd(t *testing.T) {
+	m, _, l := server()
+	located(l, byPeer(), at(0))
+	m.relatives, m.owners = process.Relatives{}, nil
+	for _, later := range []time.Duration{lookEvery, 2 * lookEvery, remember} {
+		d := located(l, byPeer(), at(later))
+		assert.Equal(t, group.EvidencePeer, d.Evidence, "%s later", later)
+	}
+	d := located(l, byPeer(), at(remember+2*lookEvery))
+	assert.Equal(t, group.EvidenceHost, d.Evidence, "the traced process is known still, its relatives are not")
+}
+
+func TestNumberThatIsUsedAgain(t *testing.T) {
+	m, _, l := server()
+	located(l, byPeer(), at(0))
+	m.relatives[100] = &process.Relative{PID: 100, OwnPID: 100, Start: 99, Executable: "bash"}
+	m.relatives[101] = &process.Relative{PID: 101, OwnPID: 101, ParentPID: 1, Start: 98, Executable: "bash"}
+	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(lookEvery)).Outcome)
+}
+
+func TestWithoutProc(t *testing.T) {
+	_, k, _ := server()
+	l := New(Settings{HostName: "node-1", Evidence: group.AllEvidence()}, nil, k)
+	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(0)).Outcome)
+	assert.Equal(t, group.EvidenceProcess, located(l, &process.Sender{PID: 100}, at(0)).Evidence)
+	assert.Zero(t, l.Stats())
+}
+
+func TestForeignPeer(t *testing.T) {
+	m, _, l := server()
+	m.owners[peerAddr] = 0
+	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(0)).Outcome)
+	assert.Equal(t, Stats{Looks: 1, Peers: 1, PeersForeign: 1}, l.Stats())
+}
+
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	_, _, l := server()
+	for n := range 3 * maxPeers {
+		sender := byPeer()
+		sender.Peer.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), uint16(n+1))
+		located(l, sender, at(0))
+		assert.LessOrEqual(t, len(l.peers), maxPeers)
+		assert.LessOrEqual(t, len(l.decisions), maxDecisions)
+	}
+	assert.Equal(t, uint64(2*(maxPeers+maxDecisions)), l.Stats().Dropped)
+}
+
+func TestStartupIsNews(t *testing.T) {
+	_, k, _ := server()
+	l := New(Settings{Evidence: group.AllEvidence()}, nil, k)
+	api := process.Sender{PID: 70, HostID: host}
+	assert.Equal(t, group.EvidenceHost, located(l, &api, at(0)).Evidence)
+	l.NoteStartup([16]byte{1}, api)
+	l.NoteStartup([16]byte{1}, process.Sender{PID: 101, HostID: host, Role: "engine_core"})
+	assert.Equal(t, group.EvidenceStartup, located(l, &api, at(0)).Evidence)
+}
+
+func TestStamp(t *testing.T) {
+	_, _, l := server()
+	assert.Empty(t, l.Stamp(&group.Decision{}))
+	d := located(l, byPeer(), at(0))
+	assert.Equal(t, host+"/101", l.Stamp(&d))
+}

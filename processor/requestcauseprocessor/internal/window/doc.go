@@ -1,0 +1,3 @@
+// Package window is wall time as spans have it: instants, and half-open intervals
+// between two of them. A leaf.
+package window

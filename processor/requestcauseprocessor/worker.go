@@ -1,0 +1,130 @@
+package requestcauseprocessor
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.uber.org/zap"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/core"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/spans"
+)
+
+// idle is how long the worker sleeps where nothing is held: it forgets what is
+// too old then.
+const idle = 10 * time.Second
+
+// run lets held payloads leave, in their order, until the hold is closed and
+// empty. ctx ends what it waits for downstream.
+func (j *joiner) run(ctx context.Context) {
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for !j.hold.ended() {
+		j.meet()
+		if pause := j.release(ctx); pause > 0 {
+			timer.Reset(pause)
+			select {
+			case <-j.hold.changed:
+			case <-timer.C:
+				j.advance()
+			}
+		}
+	}
+}
+
+// meet looks who has sent what came, while the sender can still be asked for,
+// and remembers its requests as neighbours of others.
+func (j *joiner) meet() {
+	j.guard(func() { j.locator.Look(now()) })
+	for p := j.hold.arrived(); p != nil; p = j.hold.arrived() {
+		j.guard(func() { j.remember(&p.found) })
+	}
+}
+
+func (j *joiner) remember(found *scan.Found) {
+	for i := range found.Requests {
+		r := &found.Requests[i]
+		d := j.locate(found, r)
+		j.mu.Lock()
+		j.core.Remember(&r.Request, &d, now())
+		j.mu.Unlock()
+	}
+}
+
+// release lets the first payload leave if it is to, and returns how long to wait
+// otherwise.
+func (j *joiner) release(ctx context.Context) time.Duration {
+	p, why, due := j.hold.next(time.Now())
+	if p == nil {
+		if due.IsZero() {
+			return idle
+		}
+		return max(time.Until(due), time.Microsecond)
+	}
+	defer j.hold.done(p)
+	if why == exitEarly {
+		j.report.early(ctx)
+	}
+	j.guard(func() { j.join(ctx, p) })
+	j.pass(ctx, p)
+	return 0
+}
+
+// join appends to a payload what its requests met.
+func (j *joiner) join(ctx context.Context, p *held) {
+	began := time.Now()
+	j.locator.Look(now())
+	decisions := make([]group.Decision, len(p.found.Requests))
+	for i := range p.found.Requests {
+		decisions[i] = j.locate(&p.found, &p.found.Requests[i])
+	}
+	tally := newTally()
+	to := j.begin(p)
+	for i := range p.found.Requests {
+		tally.add(&decisions[i], j.joinOne(to, &p.found.Requests[i], &decisions[i]))
+	}
+	j.finish(to)
+	j.report.joined(ctx, tally, time.Since(began))
+}
+
+func (j *joiner) begin(p *held) *spans.Payload {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.core.Begin(p.traces)
+}
+
+func (j *joiner) joinOne(to *spans.Payload, r *scan.Request, d *group.Decision) core.Outcome {
+	if d.Outcome != group.Resolved {
+		return core.Outcome{}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.core.Join(to, &r.Request, d, now())
+}
+
+func (j *joiner) finish(to *spans.Payload) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	to.Finish()
+}
+
+// pass hands a payload to the next consumer. What that refuses is counted and
+// dropped: the sender has had its answer long before.
+func (j *joiner) pass(ctx context.Context, p *held) {
+	ctx = client.NewContext(ctx, p.client)
+	n := p.traces.SpanCount()
+	if err := j.next.ConsumeTraces(ctx, p.traces); err != nil {
+		j.report.refused(ctx, n)
+		j.logger.Debug("Spans were refused", zap.Int("spans", n), zap.Error(err))
+	}
+}
+
+// advance forgets what is too old.
+func (j *joiner) advance() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.core.Advance(now())
+}
