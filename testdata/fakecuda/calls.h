@@ -51,6 +51,9 @@ const char *call_own_name(const char *name, int index, char *buffer, size_t size
 /* call_number reads 12, 0x1f, 5ms, 4k; in nanoseconds or bytes. */
 int call_number(const char *text, uint64_t *value);
 
+/* call_value reads a number, or the object of that name; 0, or -1 for neither. */
+int call_value(const char *text, int index, uint64_t *value);
+
 static inline int call_invoke(void *address, const uint64_t s[CALL_SLOTS])
 {
 	typedef int fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
