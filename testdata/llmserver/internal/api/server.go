@@ -45,16 +45,15 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	go func() { ended <- s.engines.run() }()
 	go func() { served <- server.Serve(listener) }()
 	defer s.engines.close()
+	var err error
 	select {
-	case err := <-ended:
-		return errors.Join(err, server.Close())
-	case err := <-served:
-		return fmt.Errorf("serving HTTP: %w", err)
+	case err = <-ended: // the requests that wait are answered with it
+	case err = <-served:
 	case <-ctx.Done():
-		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		return server.Shutdown(grace)
 	}
+	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, server.Shutdown(grace))
 }
 
 func (s *Server) handler() http.Handler {
