@@ -17,33 +17,58 @@ import (
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/truth"
 )
 
+// demoFlags are the command line of a demo. What follows the flags is the server's.
+type demoFlags struct {
+	endpoint string
+	folder   string
+	client   load.Settings
+	server   []string
+}
+
+func readDemoFlags(args []string) (*demoFlags, error) {
+	f := &demoFlags{client: load.Settings{Parents: true}}
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	set.StringVar(&f.endpoint, "endpoint", "127.0.0.1:4317", "`address` to send spans to, OTLP over gRPC; empty: send none")
+	set.StringVar(&f.folder, "out", ".", "`folder` for the reports engine-truth.jsonl and client-truth.jsonl")
+	set.StringVar(&f.client.Workload, "workload", "mixed", "`name`: "+strings.Join(load.Workloads(), ", "))
+	seconds := set.Int("seconds", 20, "how long requests are sent")
+	set.IntVar(&f.client.Requests, "requests", 0, "how many at most; 0: as many as fit into --seconds")
+	set.IntVar(&f.client.Concurrency, "concurrency", 4, "requests at the same time")
+	set.Uint64Var(&f.client.Seed, "seed", 1, "`number` that the workload is made from")
+	faults := set.String("faults", "lock,io", "`names` of faults, in turn; empty: none")
+	every := set.Duration("fault-every", time.Second, "`duration` between them")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	if *seconds < 1 || f.client.Concurrency < 1 {
+		return nil, errors.New("demo: --seconds and --concurrency are at least 1")
+	}
+	f.client.Length = time.Duration(*seconds) * time.Second
+	f.server = append([]string{"--listen=127.0.0.1:0", "--otlp-traces-endpoint=" + f.endpoint, "--truth=" + f.engineTruth(),
+		"--faults=" + *faults, "--fault-every=" + every.String()}, set.Args()...)
+	return f, nil
+}
+
+func (f *demoFlags) engineTruth() string { return filepath.Join(f.folder, "engine-truth.jsonl") }
+func (f *demoFlags) clientTruth() string { return filepath.Join(f.folder, "client-truth.jsonl") }
+
 // demo runs a server as a process of its own, with faults, loads it from this one,
 // and prints what the requests met.
 func demo(ctx context.Context, args []string) error {
-	set := flag.NewFlagSet("demo", flag.ContinueOnError)
-	endpoint := set.String("endpoint", "127.0.0.1:4317", "`address` to send spans to, OTLP over gRPC")
-	seconds := set.Int("seconds", 20, "how long requests are sent")
-	workload := set.String("workload", "mixed", "`name`: "+strings.Join(load.Workloads(), ", "))
-	faults := set.String("faults", "lock,io", "`names` of faults, one every second in turn; empty: none")
-	dir := set.String("out", ".", "`folder` for the reports engine-truth.jsonl and client-truth.jsonl")
-	if err := set.Parse(args); err != nil {
-		return err
-	}
-	if *seconds < 1 {
-		return errors.New("demo: --seconds is at least 1")
-	}
-	engineTruth, clientTruth := filepath.Join(*dir, "engine-truth.jsonl"), filepath.Join(*dir, "client-truth.jsonl")
-	server, err := startServer(ctx, "--listen=127.0.0.1:0", "--otlp-traces-endpoint="+*endpoint, "--truth="+engineTruth,
-		"--faults="+*faults, "--fault-every=1s")
+	f, err := readDemoFlags(args)
 	if err != nil {
 		return err
 	}
-	settings := load.Settings{URL: server.url, Workload: *workload, Length: time.Duration(*seconds) * time.Second,
-		Concurrency: 4, Seed: 1, Parents: true}
-	if err := errors.Join(sendLoad(ctx, settings, clientTruth, *endpoint), server.stop()); err != nil {
+	server, err := startServer(ctx, f.server)
+	if err != nil {
 		return err
 	}
-	all, err := readVerdicts(engineTruth, clientTruth)
+	f.client.URL = server.url
+	err = sendLoad(ctx, f.client, f.clientTruth(), f.endpoint)
+	if err := errors.Join(err, server.stop()); err != nil {
+		return err
+	}
+	all, err := readVerdicts(f.engineTruth(), f.clientTruth())
 	if err != nil {
 		return err
 	}
@@ -67,7 +92,7 @@ type server struct {
 }
 
 // startServer returns when it serves.
-func startServer(ctx context.Context, args ...string) (*server, error) {
+func startServer(ctx context.Context, args []string) (*server, error) {
 	command := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"serve"}, args...)...)
 	command.Stderr = os.Stderr
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
@@ -90,9 +115,7 @@ func startServer(ctx context.Context, args ...string) (*server, error) {
 
 // stop lets it send what it has.
 func (s *server) stop() error {
-	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stopping the server: %w", err)
-	}
+	_ = s.command.Process.Signal(syscall.SIGTERM) // it may have ended: Wait tells why
 	if err := s.command.Wait(); err != nil {
 		return fmt.Errorf("the server: %w", err)
 	}

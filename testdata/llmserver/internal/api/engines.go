@@ -1,17 +1,12 @@
 package api
 
 import (
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
 )
-
-// errRunning says that the client's own id is not unique.
-var errRunning = errors.New("a request of this id is running already: send another X-Request-Id")
 
 // engines are the data-parallel ranks and what each of them works on. Safe for
 // concurrent use.
@@ -97,9 +92,6 @@ func (r *rank) register(s *sequence) error {
 	defer r.mu.Unlock()
 	if r.ended != nil {
 		return r.ended
-	}
-	if r.sequences[s.id] != nil {
-		return fmt.Errorf("%s: %w", s.external, errRunning)
 	}
 	r.sequences[s.id] = s
 	return nil

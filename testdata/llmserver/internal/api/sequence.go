@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
 )
@@ -13,7 +15,7 @@ import (
 // of fields never changes; the second belongs to the engine's reader until done
 // is closed.
 type sequence struct {
-	id           string // of the engine
+	id           string // unique; the engine's
 	external     string // of the request; all its sequences have the same
 	request      completionRequest
 	promptTokens int
@@ -34,11 +36,12 @@ func newSequences(parent context.Context, id string, r completionRequest) []*seq
 	arrival := time.Now()
 	for i, prompt := range r.Prompt {
 		external := fmt.Sprintf("%s-%d", id, i)
+		internal := external + "-" + uuid.NewString()[:8] // clients may send an id twice
 		for child := range r.N {
-			s := &sequence{id: external, external: external, request: r, promptTokens: tokenCount(prompt), logprobs: r.Logprobs,
+			s := &sequence{id: internal, external: external, request: r, promptTokens: tokenCount(prompt), logprobs: r.Logprobs,
 				arrival: arrival, parent: parent, done: make(chan struct{})}
 			if r.N > 1 {
-				s.id = fmt.Sprintf("%d_%s", child, external)
+				s.id = fmt.Sprintf("%d_%s", child, internal)
 			}
 			all = append(all, s)
 		}

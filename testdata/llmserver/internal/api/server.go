@@ -86,14 +86,11 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 		body.Model = s.settings.Model
 	}
 	sequences := newSequences(spans.ParentOf(r.Header), id, body)
-	switch err := s.complete(r.Context(), sequences); {
-	case errors.Is(err, errRunning):
-		refuse(w, http.StatusConflict, err)
-	case err != nil:
+	if err := s.complete(r.Context(), sequences); err != nil {
 		refuse(w, http.StatusInternalServerError, err)
-	default:
-		answer(w, newCompletion(id, body, sequences))
+		return
 	}
+	answer(w, newCompletion(id, body, sequences))
 }
 
 // complete returns when all sequences are complete, or none is running any more.

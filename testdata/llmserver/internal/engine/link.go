@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func (l *Link) Tokens(deliver func(Token)) error {
 
 func (l *Link) read() (string, error) {
 	line, err := l.reader.ReadString('\n')
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) { // at its own will, or not
 		return "", ErrEnded
 	}
 	if err != nil {

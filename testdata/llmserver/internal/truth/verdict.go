@@ -1,9 +1,6 @@
 package truth
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 // What a request met.
 const (
@@ -120,14 +117,13 @@ func touches(whole interval, events []Event) bool {
 	return false
 }
 
-// child is what the sequences of n > 1 have before their request's id.
-var child = regexp.MustCompile(`^\d+_cmpl-`)
+// sequenceID is what the server calls a sequence: [CHILD_]cmpl-REQUEST-PROMPT-RANDOM.
+var sequenceID = regexp.MustCompile(`^(?:\d+_)?cmpl-(.+)-\d+-[0-9a-f]{8}$`)
 
-// requestOf is the X-Request-Id in a sequence's id: [CHILD_]cmpl-ID-PROMPT.
+// requestOf is the X-Request-Id in a sequence's id; of anything else nothing.
 func requestOf(sequence string) string {
-	if prefix := child.FindString(sequence); prefix != "" {
-		sequence = sequence[len(prefix)-len("cmpl-"):]
+	if parts := sequenceID.FindStringSubmatch(sequence); parts != nil {
+		return parts[1]
 	}
-	id := strings.TrimPrefix(sequence, "cmpl-")
-	return id[:max(0, strings.LastIndexByte(id, '-'))]
+	return ""
 }

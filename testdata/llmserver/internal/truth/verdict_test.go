@@ -14,12 +14,12 @@ var events = []Event{
 	{Type: "engine", Engine: 0},
 	{Type: "fault", Engine: 0, Fault: "lock", Cause: "lock", Start: 100, End: 140, CycleStart: 90, CycleEnd: 150},
 	{Type: "long_cycle", Engine: 1, Start: 300, End: 330},
-	{Type: "sequence", Engine: 0, ID: "cmpl-in-0", Received: 60, LastToken: 120},
-	{Type: "sequence", Engine: 1, ID: "cmpl-elsewhere-0", Received: 60, LastToken: 200},
-	{Type: "sequence", Engine: 0, ID: "cmpl-edge-0", Received: 10, LastToken: 90},
-	{Type: "sequence", Engine: 0, ID: "cmpl-before-0", Received: 10, LastToken: 80},
-	{Type: "sequence", Engine: 1, ID: "0_cmpl-n-2-0", Received: 160, LastToken: 250},
-	{Type: "sequence", Engine: 1, ID: "1_cmpl-n-2-0", Received: 160, LastToken: 310},
+	{Type: "sequence", Engine: 0, ID: "cmpl-in-0-0123abcd", Received: 60, LastToken: 120},
+	{Type: "sequence", Engine: 1, ID: "cmpl-elsewhere-0-0123abcd", Received: 60, LastToken: 200},
+	{Type: "sequence", Engine: 0, ID: "cmpl-edge-0-0123abcd", Received: 10, LastToken: 90},
+	{Type: "sequence", Engine: 0, ID: "cmpl-before-0-0123abcd", Received: 10, LastToken: 80},
+	{Type: "sequence", Engine: 1, ID: "0_cmpl-n-2-0-0123abcd", Received: 160, LastToken: 250},
+	{Type: "sequence", Engine: 1, ID: "1_cmpl-n-2-0-0123abcd", Received: 160, LastToken: 310},
 }
 
 func TestVerdicts(t *testing.T) {
@@ -52,12 +52,12 @@ func TestVerdicts(t *testing.T) {
 
 func TestRequestOf(t *testing.T) {
 	for sequence, request := range map[string]string{
-		"cmpl-abc-0":        "abc",
-		"7_cmpl-abc-0":      "abc",
-		"cmpl-a-b-c-12":     "a-b-c",
-		"cmpl-3_cmpl-x-1-0": "3_cmpl-x-1",
-		"":                  "",
-		"odd":               "",
+		"cmpl-abc-0-0123abcd":        "abc",
+		"7_cmpl-abc-0-0123abcd":      "abc",
+		"cmpl-a-b-c-12-0123abcd":     "a-b-c",
+		"cmpl-3_cmpl-x-1-0-0123abcd": "3_cmpl-x-1",
+		"":                           "",
+		"cmpl-abc-0":                 "",
 	} {
 		assert.Equal(t, request, requestOf(sequence), sequence)
 	}
@@ -71,7 +71,7 @@ func TestAMalformedReportIsAnError(t *testing.T) {
 }
 
 func FuzzVerdicts(f *testing.F) {
-	f.Add(`{"type":"sequence","id":"cmpl-a-0","received_unix_ns":1,"last_token_unix_ns":9}` + "\n" + `{"type":"fault","start_unix_ns":2,"end_unix_ns":5}`)
+	f.Add(`{"type":"sequence","id":"cmpl-a-0-0123abcd","received_unix_ns":1,"last_token_unix_ns":9}` + "\n" + `{"type":"fault","start_unix_ns":2,"end_unix_ns":5}`)
 	f.Fuzz(func(t *testing.T, report string) {
 		events, err := read[Event](strings.NewReader(report))
 		if err != nil {
