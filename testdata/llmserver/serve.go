@@ -13,7 +13,7 @@ import (
 
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/api"
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
-	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
+	"github.com/gpucause/gpucause/testdata/llmserver/internal/requestspan"
 )
 
 // serveFlags are the command line of a server.
@@ -71,7 +71,7 @@ func readServeFlags(args []string) (*serveFlags, error) {
 
 // finish checks, and derives one flag from another.
 func (f *serveFlags) finish(set *flag.FlagSet) error {
-	if _, known := spans.Versions()[f.version]; !known {
+	if _, known := requestspan.Versions()[f.version]; !known {
 		return fmt.Errorf("--spans-of=%s: use 0.10.2 or 0.16", f.version)
 	}
 	if set.NArg() > 0 || f.engines.Count < 1 || f.api.MaxRequests < 1 {
@@ -117,7 +117,7 @@ func (f *serveFlags) serve(ctx context.Context, sockets []*os.File) error {
 	if err != nil {
 		return err
 	}
-	tracer, err := spans.NewTracer(ctx, spans.Versions()[f.version], f.endpoint)
+	tracer, err := requestspan.NewTracer(ctx, requestspan.Versions()[f.version], f.endpoint)
 	if err != nil {
 		return errors.Join(err, closeLinks(links))
 	}

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
-	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
+	"github.com/gpucause/gpucause/testdata/llmserver/internal/requestspan"
 )
 
 // engines are the data-parallel ranks and what each of them works on. Safe for
 // concurrent use.
 type engines struct {
-	tracer *spans.Tracer
+	tracer *requestspan.Tracer
 	ranks  []*rank
 }
 
@@ -23,7 +23,7 @@ type rank struct {
 	ended     error // why there are no more tokens
 }
 
-func newEngines(links []*engine.Link, tracer *spans.Tracer) *engines {
+func newEngines(links []*engine.Link, tracer *requestspan.Tracer) *engines {
 	e := &engines{tracer: tracer}
 	for _, link := range links {
 		e.ranks = append(e.ranks, &rank{link: link, sequences: make(map[string]*sequence)})
@@ -115,7 +115,7 @@ func (r *rank) abort(s *sequence) {
 	_ = r.link.Abort(s.id) // of an engine that has ended nothing runs
 }
 
-func (r *rank) run(tracer *spans.Tracer) error {
+func (r *rank) run(tracer *requestspan.Tracer) error {
 	err := r.link.Tokens(func(token engine.Token) { r.take(token, tracer) })
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +129,7 @@ func (r *rank) run(tracer *spans.Tracer) error {
 }
 
 // take delivers a token. Those of an aborted sequence may still come.
-func (r *rank) take(token engine.Token, tracer *spans.Tracer) {
+func (r *rank) take(token engine.Token, tracer *requestspan.Tracer) {
 	s := r.find(token)
 	if s == nil {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
-	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
+	"github.com/gpucause/gpucause/testdata/llmserver/internal/requestspan"
 )
 
 // sequence is one choice of a request on its way through an engine. Its first group
@@ -51,7 +51,7 @@ func newSequences(parent context.Context, id string, r completionRequest) []*seq
 
 // asked is what an engine is told of it.
 func (s *sequence) asked() engine.Sequence {
-	traceParent, ok := spans.TraceParent(s.parent)
+	traceParent, ok := requestspan.TraceParent(s.parent)
 	if !ok {
 		traceParent = engine.NoTraceParent
 	}
@@ -60,16 +60,16 @@ func (s *sequence) asked() engine.Sequence {
 }
 
 // take counts a token in. With the last one it returns the request's span.
-func (s *sequence) take(token engine.Token) (spans.Request, bool) {
+func (s *sequence) take(token engine.Token) (requestspan.Request, bool) {
 	sinceArrival := time.Since(s.arrival)
 	if s.tokens == 0 {
 		s.firstToken, s.first = sinceArrival, token.At
 	}
 	s.tokens++
 	if !token.Last {
-		return spans.Request{}, false
+		return requestspan.Request{}, false
 	}
-	return spans.Request{
+	return requestspan.Request{
 		ID:               s.external,
 		Arrival:          s.arrival,
 		FirstToken:       s.firstToken,

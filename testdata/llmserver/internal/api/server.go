@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
-	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
+	"github.com/gpucause/gpucause/testdata/llmserver/internal/requestspan"
 )
 
 // Settings are what a server answers for.
@@ -33,7 +33,7 @@ type Server struct {
 }
 
 // New makes a server in front of engines that are ready.
-func New(settings Settings, links []*engine.Link, tracer *spans.Tracer) *Server {
+func New(settings Settings, links []*engine.Link, tracer *requestspan.Tracer) *Server {
 	return &Server{settings: settings, engines: newEngines(links, tracer), slots: make(chan struct{}, settings.MaxRequests)}
 }
 
@@ -85,7 +85,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 	if body.Model == "" {
 		body.Model = s.settings.Model
 	}
-	sequences := newSequences(spans.ParentOf(r.Header), id, body)
+	sequences := newSequences(requestspan.ParentOf(r.Header), id, body)
 	if err := s.complete(r.Context(), sequences); err != nil {
 		refuse(w, http.StatusInternalServerError, err)
 		return

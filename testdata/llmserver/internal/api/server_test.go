@@ -17,8 +17,8 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/engine"
+	"github.com/gpucause/gpucause/testdata/llmserver/internal/requestspan"
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/sink"
-	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
 )
 
 // serving is a server in front of a real engine (`make engine`).
@@ -31,11 +31,11 @@ type serving struct {
 	spans     func() []*tracepb.Span // ends the sending; once
 }
 
-func start(t *testing.T, settings Settings, options ...string) *serving {
+func start(t *testing.T, settings Settings) *serving {
 	const program = "../../out/engine"
 	require.FileExists(t, program, "make -C testdata/llmserver engine")
 	s := &serving{served: make(chan error, 1)}
-	processes, sockets, err := engine.Start(engine.Settings{Program: program, Count: 2, Options: options})
+	processes, sockets, err := engine.Start(engine.Settings{Program: program, Count: 2})
 	require.NoError(t, err)
 	s.processes = processes
 	for _, socket := range sockets {
@@ -46,7 +46,7 @@ func start(t *testing.T, settings Settings, options ...string) *serving {
 	}
 	receiver, err := sink.Start()
 	require.NoError(t, err)
-	tracer, err := spans.NewTracer(t.Context(), spans.Versions()["0.16"], receiver.Endpoint)
+	tracer, err := requestspan.NewTracer(t.Context(), requestspan.Versions()["0.16"], receiver.Endpoint)
 	require.NoError(t, err)
 	s.spans = func() []*tracepb.Span {
 		require.NoError(t, tracer.Shutdown(t.Context()))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,8 +31,7 @@ func Start(settings Settings) ([]*Process, []*os.File, error) {
 		process, socket, err := start(settings, rank)
 		if err != nil {
 			CloseAll(sockets)
-			WaitAll(processes)
-			return nil, nil, fmt.Errorf("starting engine %d: %w", rank, err)
+			return nil, nil, errors.Join(fmt.Errorf("starting engine %d: %w", rank, err), WaitAll(processes))
 		}
 		processes, sockets = append(processes, process), append(sockets, socket)
 	}

@@ -76,13 +76,13 @@ type request struct {
 
 // plan makes a workload's requests, the same ones for the same seed.
 func plan(workload string, count int, seed uint64) ([]request, error) {
-	make, known := plans[workload]
+	order, known := plans[workload]
 	if !known {
 		return nil, fmt.Errorf("there is no workload %q: use one of %s", workload, strings.Join(Workloads(), ", "))
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
 	var requests []request
-	for _, k := range make(count, random) {
+	for _, k := range order(count, random) {
 		words := within(k.prompt, random)
 		requests = append(requests, request{kind: k.name, Prompt: strings.TrimSpace(strings.Repeat("word ", words)), promptTokens: words,
 			MaxTokens: within(k.maxTokens, random), N: k.n, Logprobs: k.logprobs, Temp: k.temperature})

@@ -1,4 +1,4 @@
-package spans_test
+package requestspan_test
 
 import (
 	"encoding/hex"
@@ -14,13 +14,13 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/gpucause/gpucause/testdata/llmserver/internal/requestspan"
 	"github.com/gpucause/gpucause/testdata/llmserver/internal/sink"
-	"github.com/gpucause/gpucause/testdata/llmserver/internal/spans"
 )
 
 const remoteParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-var request = spans.Request{
+var request = requestspan.Request{
 	ID: "cmpl-9f1c-0", Arrival: time.Unix(1795420278, 67292416), FirstToken: 412 * time.Millisecond, EndToEnd: 2413100 * time.Microsecond,
 	Queue: 2100 * time.Microsecond, Prefill: 398 * time.Millisecond, Decode: 2 * time.Second,
 	PromptTokens: 512, CompletionTokens: 128, TopP: 1, MaxTokens: 128, Temperature: 0.7,
@@ -96,29 +96,29 @@ func TestTheParentMayComeFromTheEnvironment(t *testing.T) {
 }
 
 func TestTraceParent(t *testing.T) {
-	value, ok := spans.TraceParent(spans.ParentOf(http.Header{"Traceparent": {remoteParent}}))
+	value, ok := requestspan.TraceParent(requestspan.ParentOf(http.Header{"Traceparent": {remoteParent}}))
 	assert.True(t, ok)
 	assert.Equal(t, remoteParent, value)
 	for _, malformed := range []string{"", "00-0-0-01", "x y"} {
-		_, ok := spans.TraceParent(spans.ParentOf(http.Header{"Traceparent": {malformed}}))
+		_, ok := requestspan.TraceParent(requestspan.ParentOf(http.Header{"Traceparent": {malformed}}))
 		assert.False(t, ok, malformed)
 	}
 }
 
 func TestAnUnknownDetectorIsAnError(t *testing.T) {
 	t.Setenv("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,gpu")
-	_, err := spans.NewTracer(t.Context(), spans.Versions()["0.16"], "")
+	_, err := requestspan.NewTracer(t.Context(), requestspan.Versions()["0.16"], "")
 	assert.ErrorContains(t, err, `there is no detector "gpu"`)
 }
 
 // record sends a request's span and returns what arrives.
-func record(t *testing.T, version string, header http.Header, r spans.Request) []*tracepb.ResourceSpans {
+func record(t *testing.T, version string, header http.Header, r requestspan.Request) []*tracepb.ResourceSpans {
 	receiver, err := sink.Start()
 	require.NoError(t, err)
 	defer func() { require.NoError(t, receiver.Stop()) }()
-	tracer, err := spans.NewTracer(t.Context(), spans.Versions()[version], "http://"+receiver.Endpoint)
+	tracer, err := requestspan.NewTracer(t.Context(), requestspan.Versions()[version], "http://"+receiver.Endpoint)
 	require.NoError(t, err)
-	tracer.Record(spans.ParentOf(header), r)
+	tracer.Record(requestspan.ParentOf(header), r)
 	require.NoError(t, tracer.Shutdown(t.Context()))
 	return receiver.Received()
 }
