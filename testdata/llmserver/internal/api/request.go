@@ -40,8 +40,8 @@ type completionRequest struct {
 // limits of a request; what is above is refused.
 const (
 	maxBodyBytes = 8 << 20
-	maxN         = 64
-	maxPrompts   = 64
+	maxN         = 16
+	maxPrompts   = 16
 	maxLogprobs  = 20
 )
 

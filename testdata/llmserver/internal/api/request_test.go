@@ -33,7 +33,7 @@ func TestWrongRequests(t *testing.T) {
 		`{"prompt": []}`:                     "prompt: 1 to",
 		`{"prompt": "a", "max_tokens":0}`:    "max_tokens: at least 1",
 		`{"prompt": "a", "max_tokens": 100}`: "shorten one of them",
-		`{"prompt": "a", "n": 65}`:           "n: from 1 to",
+		`{"prompt": "a", "n": 17}`:           "n: from 1 to",
 		`{"prompt": "a", "n": 2, "temperature":0}`: "all choices would be the same",
 		`{"prompt": "a", "temperature": -1}`:       "temperature: from",
 		`{"prompt": "a", "top_p": 0}`:              "top_p: above 0",
