@@ -59,6 +59,12 @@ func demo(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Reports are appended to; these are of this run alone.
+	for _, path := range []string{f.engineTruth(), f.clientTruth()} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing the report of an earlier run: %w", err)
+		}
+	}
 	server, err := startServer(ctx, f.server)
 	if err != nil {
 		return err
