@@ -35,6 +35,7 @@ fmt: ## Format the Go code
 .PHONY: lint
 lint: ## Check formatting, style and layering
 	$(LINT) run ./...
+	cd testdata/llmserver && $(GO) tool -modfile=../../internal/tools/lint/go.mod golangci-lint run ./...
 
 .PHONY: vet
 vet: ## Vet for every platform that the module must build on
@@ -55,12 +56,17 @@ build-full: ## Build the production Collector into _build-full/otelcol-gpucause 
 fakecuda: ## Build the simulated CUDA stack
 	$(MAKE) -C testdata/fakecuda
 
+.PHONY: llmserver
+llmserver: ## Build the completion server on the simulated CUDA stack
+	$(MAKE) -C testdata/llmserver
+
 .PHONY: test
 test: test-unit test-kernel ## Run the unit tests, and as root those on the real Linux kernel
 
 .PHONY: test-unit
 test-unit: vet fakecuda
 	$(GO) test -race ./...
+	$(MAKE) -C testdata/llmserver test
 
 .PHONY: test-kernel
 ifneq ($(IS_ROOT),)
@@ -137,4 +143,5 @@ check-generated: generate ## Fail where a generated file is not current
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf _build _build-full _build-foreign bin
+	-$(MAKE) -C testdata/llmserver clean
 	-$(MAKE) -C testdata/fakecuda clean

@@ -82,7 +82,7 @@ const char *call_own_name(const char *name, int index, char *buffer, size_t size
 	return buffer;
 }
 
-static int number_or_object(const char *text, int index, uint64_t *value)
+int call_value(const char *text, int index, uint64_t *value)
 {
 	char buffer[64];
 	const char *own = call_own_name(text, index, buffer, sizeof buffer);
@@ -145,7 +145,7 @@ static int launched(char type, const char *text, int index, uint64_t *value)
 {
 	const struct kernel *kernel = text == NULL ? &kernels[0] : kernel_named(text);
 	if (kernel == NULL)
-		return number_or_object(text, index, value);
+		return call_value(text, index, value);
 	*value = type == 'K' ? (uint64_t)(uintptr_t)kernel->stub : type == 'F' ? driver_function(kernel) : runtime_kernel(kernel);
 	return 0;
 }
@@ -157,7 +157,7 @@ static int configurations(struct call *call, char *const *words, int index)
 	uint64_t bytes = 0, handle = 0;
 	if (dimensions(word(words, "grid", 4), &grid) != 0 || dimensions(word(words, "block", 5), &block) != 0 ||
 	    (smem != NULL && call_number(smem, &bytes) != 0) ||
-	    (stream != NULL && number_or_object(stream, index, &handle) != 0))
+	    (stream != NULL && call_value(stream, index, &handle) != 0))
 		return -1;
 	call->runtime_config = (cudaLaunchConfig_t){grid, block, bytes, (CUstream)(uintptr_t)handle, NULL, 0};
 	call->driver_config = (CUlaunchConfig){grid.x, grid.y, grid.z, block.x, block.y, block.z, (unsigned)bytes,
@@ -207,7 +207,7 @@ static int parameter(struct call *call, char *const *words, int index, const cha
 		call->params[0] = &call->ns;
 		*value = (uint64_t)(uintptr_t)call->params;
 		text = word(words, "ns", 2);
-		return text == NULL ? 0 : call_number(text, &call->ns);
+		return text == NULL ? 0 : call_value(text, index, &call->ns);
 	case 'C':
 		*value = (uint64_t)(uintptr_t)&call->runtime_config;
 		return configurations(call, words, index);
@@ -237,11 +237,11 @@ static int parameter(struct call *call, char *const *words, int index, const cha
 			return 0;
 		call->image.magic = FAKECUDA_IMAGE_MAGIC;
 		*value = (uint64_t)(uintptr_t)&call->image;
-		return call_number(text, &call->image.load_ns);
+		return call_value(text, index, &call->image.load_ns);
 	case 'M':
 		return text == NULL ? 0 : copy_kind(text, value);
 	default:
-		return text == NULL ? 0 : number_or_object(text, index, value);
+		return text == NULL ? 0 : call_value(text, index, value);
 	}
 }
 

@@ -60,6 +60,9 @@ const char *call_prepare(struct call *call, char *const *words, int index);
 /* call_own_name is name with '@' replaced by index, perhaps made in buffer. */
 const char *call_own_name(const char *name, int index, char *buffer, size_t size);
 
+/* call_value reads a number, or the object of that name; 0, or -1 for neither. */
+int call_value(const char *text, int index, uint64_t *value);
+
 /* call_number reads 12, 0x1f, 5ms, 4k; in nanoseconds or bytes. */
 int call_number(const char *text, uint64_t *value);
 

@@ -41,8 +41,8 @@ void run_failed(const struct node *node, const char *what, long got)
 uint64_t run_number(const struct node *node, const char *text)
 {
 	uint64_t value;
-	if (call_number(text, &value) != 0)
-		script_fail(node, "not a number, duration or size");
+	if (call_value(text, 0, &value) != 0)
+		script_fail(node, "not a number, duration, size or object");
 	return value;
 }
 
@@ -357,7 +357,7 @@ void run_block(struct actor *actor, const struct node *node)
 	}
 }
 
-int run_script(const struct node *nodes, int argc, char **argv)
+struct actor *run_enter(int argc, char **argv)
 {
 	static struct actor main_actor;
 	const char *base = argc > 0 && strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : "workload";
@@ -366,8 +366,14 @@ int run_script(const struct node *nodes, int argc, char **argv)
 	title_area = argc > 0 ? argv[0] : NULL;
 	for (int i = 0; i < argc; i++)
 		title_size += strlen(argv[i]) + 1;
-	run_block(&main_actor, nodes);
+	return &main_actor;
+}
+
+int run_script(const struct node *nodes, int argc, char **argv)
+{
+	struct actor *actor = run_enter(argc, argv);
+	run_block(actor, nodes);
 	join();
-	truth_process(&main_actor);
+	truth_process(actor);
 	return failed;
 }

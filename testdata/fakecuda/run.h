@@ -40,6 +40,10 @@ bool run_call(struct actor *actor, const struct node *node);
 /* run_address is a function of a call statement, "LIBRARY.FUNCTION" or as linked. */
 void *run_address(const struct node *node, const char *call);
 
+/* run_enter makes the process's main thread an actor, for programs that run
+ * blocks between their own code; argv is the memory of the process's title. */
+struct actor *run_enter(int argc, char **argv);
+
 /* run_script runs a whole script as the process's main thread, joins what it
  * started, and returns the exit status: 1 when an expect= did not hold. */
 int run_script(const struct node *nodes, int argc, char **argv);
@@ -58,7 +62,7 @@ struct statement {
 };
 extern const struct statement cpu_statements[], io_statements[], wait_statements[];
 
-/* run_number reads a number, duration or size; exits 2 when it is none. */
+/* run_number reads a number, duration, size or object; exits 2 when it is none. */
 uint64_t run_number(const struct node *node, const char *text);
 /* run_word is the value of a key=value word, or otherwise. */
 const char *run_word(const struct node *node, const char *key, const char *otherwise);
