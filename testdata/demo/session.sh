@@ -11,6 +11,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 demo=$repository/testdata/demo
 engine=$repository/testdata/fakecuda/out/engine
 workload=$repository/testdata/fakecuda/out/workload
+llmserver=$repository/testdata/llmserver/out/llmserver
 scripts=$repository/testdata/scenarios/workloads
 tracetree=$repository/_build/tracetree
 session= scratch= collector= mounted_tracefs=
@@ -162,6 +163,21 @@ run_story() {
 	wait "$engine_pid" || status=$?
 	[[ $status == 0 ]] || fail "The workload $1 ended with status $status." "$session/$1.log"
 	engine_pid=
+}
+
+# run_llmserver FLAGS... runs the completion server and its load, and leaves in
+# verdicts.jsonl what every request met. Its spans go to $GPUCAUSE_OTLP_PORT.
+run_llmserver() {
+	local status=0
+	[[ -x $llmserver ]] || fail "There is no completion server: make llmserver"
+	step llmserver "a completion server on a simulated CUDA answers requests"
+	OTEL_SERVICE_NAME=vllm OTEL_BSP_SCHEDULE_DELAY=${OTEL_BSP_SCHEDULE_DELAY:-1000} setsid "$llmserver" demo \
+		--endpoint="127.0.0.1:$GPUCAUSE_OTLP_PORT" --out="$session" "$@" -- --dir="$scratch" >"$session/llmserver.log" 2>&1 &
+	engine_pid=$!
+	wait "$engine_pid" || status=$?
+	[[ $status == 0 ]] || fail "The completion server ended with status $status." "$session/llmserver.log"
+	engine_pid=
+	"$llmserver" verdicts --engine-truth="$session/engine-truth.jsonl" --client-truth="$session/client-truth.jsonl" >"$session/verdicts.jsonl"
 }
 
 # stop_collector lets it finish what it has; 15 s are three times what it may take.
