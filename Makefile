@@ -108,8 +108,9 @@ demo-jaeger: build fakecuda ## The same into a real Jaeger, and print the URL to
 	testdata/demo/jaeger.sh $(COLLECTOR)
 
 .PHONY: e2e
-e2e: build fakecuda ## Check the stories end to end: Collector, simulated CUDA, real Jaeger (root)
+e2e: build fakecuda llmserver ## Check stalls, and requests, end to end: Collector, simulated CUDA, real Jaeger (root)
 	testdata/e2e/run.sh $(COLLECTOR)
+	testdata/e2e/requests.sh $(COLLECTOR)
 
 .PHONY: test-topology
 test-topology: ## Check agents, load-balancing exporters and two gateways with the connector, over real OTLP

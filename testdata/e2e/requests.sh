@@ -16,13 +16,13 @@ main() {
 	GPUCAUSE_OTLP_PORT=$(free_ports 1)
 	export GPUCAUSE_OTLP_PORT
 	start_collector "$demo/collector-jaeger.yaml" "$demo/collector-requests.yaml"
-	run_llmserver --requests="$requests" --seconds=180 --workload=steady --fault-every=300ms \
+	run_llmserver --requests="$requests" --seconds=180 --workload=mixed --fault-every=300ms \
 		--faults=lock,io,cpu,input,host_code,first_launch
 	stop_collector
 	printf '\n'
 	cd "$repository"
 	GPUCAUSE_E2E_JAEGER=$jaeger GPUCAUSE_E2E_TRACES=$session/traces.jsonl GPUCAUSE_E2E_VERDICTS=$session/verdicts.jsonl \
-		go test -buildvcs=false -tags e2e -count=1 -v -run '^TestRequests' ./testdata/e2e ||
+		go test -buildvcs=false -tags e2e -count=1 -v -run "^TestRequests" ./testdata/e2e ||
 		fail "The end-to-end test failed; the files are in $session." "$session/collector.log"
 	rm -rf "$session"
 }

@@ -128,6 +128,32 @@ func text(span ptrace.Span, key string) string {
 	return value.Str()
 }
 
+// TestRequestsNameTheBlocker checks who is said to have kept the GPU busy: a request
+// that had more work than the others; and those with n = 8 and logprobs = 20, whose
+// every step is long, are named by requests that ran beside them.
+func TestRequestsNameTheBlocker(t *testing.T) {
+	all := verdicts(t, fromEnvironment(t, "GPUCAUSE_E2E_VERDICTS"))
+	kind := func(id string) string {
+		i := slices.IndexFunc(all, func(v verdict) bool { return strings.Contains(id, v.RequestID) })
+		require.GreaterOrEqual(t, i, 0, "no request is %s", id)
+		return all[i].Kind
+	}
+	named := map[string]int{}
+	for _, r := range requests(exported(t, fromEnvironment(t, "GPUCAUSE_E2E_TRACES"))) {
+		if r.sum == nil || text(r.sum.Span, "stall.blocker.id") == "" {
+			continue
+		}
+		blocker := text(r.sum.Span, "stall.blocker.id")
+		if _, self := r.sum.Span.Attributes().Get("stall.blocker.self"); !self {
+			named[kind(blocker)]++
+			assert.Contains(t, text(r.sum.Span, "stall.summary"), blocker)
+		}
+	}
+	t.Logf("who is named as the GPU's work by others, by kind: %v", named)
+	assert.Positive(t, named["blocker"])
+	assert.LessOrEqual(t, named["short"], named["blocker"], "short requests are little work")
+}
+
 // TestRequestsInJaeger opens a request that met a fault, and one that met nothing,
 // as a user would.
 func TestRequestsInJaeger(t *testing.T) {

@@ -14,10 +14,11 @@ import (
 // verdict is what really happened to a request, as the completion server and its
 // client know it (testdata/llmserver, README.md).
 type verdict struct {
-	TraceID string `json:"trace_id"`
-	Kind    string
-	Verdict string // affected, disturbed, unaffected, failed
-	Faults  []fault
+	TraceID   string `json:"trace_id"`
+	RequestID string `json:"request_id"`
+	Kind      string // short, medium, long_prefill, blocker
+	Verdict   string // affected, disturbed, unaffected, failed
+	Faults    []fault
 }
 
 // fault is one that a request met.

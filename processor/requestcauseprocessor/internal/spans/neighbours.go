@@ -10,9 +10,14 @@ import (
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/neighbour"
 )
 
-// blockerShare is from which share of the work on a request is named as what
-// the others waited for.
-const blockerShare = 0.5
+// A request is named as what the others waited for when it was at least
+// blockerShare of the known work, and blockerLead times as much as any other. Among
+// requests of the same size none is; the one that is missing, because it has not
+// ended, may be the one.
+const (
+	blockerShare = 0.5
+	blockerLead  = 5
+)
 
 // neighbours names the requests that kept the GPU busy meanwhile, and links to
 // them.
@@ -48,9 +53,9 @@ func (p *Payload) named(all []neighbour.Neighbour) []neighbour.Neighbour {
 	return others
 }
 
-// blockerOf returns the request that was most of the work, if one was.
+// blockerOf returns the request that was most of the work, if one stands out.
 func blockerOf(all []neighbour.Neighbour) *neighbour.Neighbour {
-	if len(all) == 0 || all[0].Share < blockerShare {
+	if len(all) < 2 || all[0].Share < max(blockerShare, blockerLead*all[1].Share) {
 		return nil
 	}
 	return &all[0]
