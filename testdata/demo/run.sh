@@ -27,6 +27,7 @@ main() {
 		is below a wait is what the thread that ended it was doing meanwhile. Times are in ms since the step began.
 	TEXT
 	for story in "${stories[@]}"; do tell "$story"; done
+	tell_collective
 	tell_healthy
 	stop_collector
 	cat <<-TEXT
@@ -74,6 +75,26 @@ tell() {
 		printf '  not told as %s (run %s of 3)\n' "$cause" "$try"
 	done
 	fail "The story $1 was not told as $cause." "$session/collector.log"
+}
+
+# tell_collective performs the story of four ranks, and prints the stall of one that
+# waited and what the connector says of the collective.
+tell_collective() {
+	local story=nccl-late-loader try
+	title "$(header "$story" 1)"
+	keep_attached
+	for try in 1 2 3; do
+		perform "$story"
+		if "$tracetree" --file "$session/$story.jsonl" --top 1 --keep 2 --width "$(columns)" \
+			--require "was for rank 2 .*cause collective_wait" >"$session/$story.txt" &&
+			"$tracetree" --file "$session/$story.jsonl" --top 1 --width "$(columns)" \
+				--require 'collective verdict' >>"$session/$story.txt"; then
+			cat "$session/$story.txt"
+			return
+		fi
+		printf '  rank 2 was not told to be late (run %s of 3)\n' "$try"
+	done
+	fail "The story $story was not told." "$session/collector.log"
 }
 
 # On a busy machine even these steps wait for a CPU; then it says for whom.

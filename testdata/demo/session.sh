@@ -15,7 +15,7 @@ llmserver=$repository/testdata/llmserver/out/llmserver
 scripts=$repository/testdata/scenarios/workloads
 tracetree=$repository/_build/tracetree
 session= scratch= collector= mounted_tracefs=
-collector_pid= jaeger_pid= engine_pid=
+collector_pid= jaeger_pid= engine_pid= keeper_pid=
 
 if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
 	bold=$'\e[1m' faint=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
@@ -180,6 +180,14 @@ run_llmserver() {
 	"$llmserver" verdicts --engine-truth="$session/engine-truth.jsonl" --client-truth="$session/client-truth.jsonl" >"$session/verdicts.jsonl"
 }
 
+# keep_attached has a process map the libraries from now on: what follows is traced
+# from its first call.
+keep_attached() {
+	setsid "$workload" - <<<'sleep 600s' >/dev/null 2>&1 &
+	keeper_pid=$!
+	sleep 1.5
+}
+
 # stop_collector lets it finish what it has; 15 s are three times what it may take.
 stop_collector() {
 	local status=0
@@ -224,6 +232,7 @@ close_session() {
 	local status=$?
 	trap '' INT TERM HUP
 	end "$engine_pid"
+	end "$keeper_pid"
 	end "$collector_pid"
 	end "$jaeger_pid"
 	[[ -z $scratch ]] || rm -rf "$scratch"

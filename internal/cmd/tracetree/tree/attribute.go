@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -31,7 +32,13 @@ const (
 // details are the attributes shown beside a span, in this order. Each show
 // returns "" where it has nothing to say of the span.
 var details = []func(pcommon.Map) string{
+	str("nccl.verdict", ""),
 	str(attrCause, "cause "),
+	str("stall.phase", "in "),
+	str("nccl.rank", "rank "),
+	byteSize("nccl.size"),
+	duration("nccl.wait", "host stalled "),
+	str("nccl.arrival.cause", "came late: "),
 	str("cuda.function.name", ""),
 	flag("cuda.function.first_launch", "first launch"),
 	dimensions("grid", "cuda.grid"),
@@ -110,6 +117,17 @@ func byteSize(key string) func(pcommon.Map) string {
 			size, units = size/1024, units[1:]
 		}
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", size), ".0") + " " + units[0]
+	}
+}
+
+// duration shows seconds in milliseconds.
+func duration(key, before string) func(pcommon.Map) string {
+	return func(attributes pcommon.Map) string {
+		value, ok := attributes.Get(key)
+		if !ok {
+			return ""
+		}
+		return before + milliseconds(time.Duration(value.Double()*float64(time.Second))) + " ms"
 	}
 }
 

@@ -92,3 +92,17 @@ func TestPrintNamesInterrupts(t *testing.T) {
 		assert.Contains(t, printed(t, s, tree.Style{}), "woken by interrupt", context)
 	}
 }
+
+func TestPrintTellsOfCollectives(t *testing.T) {
+	s := newStory()
+	s.span(1, 0, "collective", 0, 50*time.Millisecond)
+	_ = s.span(2, 1, "ncclAllReduce", 0, 50*time.Millisecond).FromRaw(map[string]any{"nccl.rank": 0, "nccl.size": 4 << 20, "nccl.wait": 0.04})
+	_ = s.span(3, 1, "ncclAllReduce", 40*time.Millisecond, 50*time.Millisecond).FromRaw(map[string]any{"nccl.rank": 1, "nccl.size": 4 << 20, "nccl.arrival.cause": "io"})
+	_ = s.span(4, 1, "collective verdict", 0, 40*time.Millisecond).FromRaw(map[string]any{"nccl.verdict": "straggler", "stall.cause": "io"})
+	assert.Contains(t, printed(t, s, tree.Style{}), `
+ +0.00  50.00 ms  collective
+ +0.00  50.00 ms  ├─ ncclAllReduce       rank 0, 4 MiB, host stalled 40.00 ms
+ +0.00  40.00 ms  ├─ collective verdict  straggler, cause io
++40.00  10.00 ms  └─ ncclAllReduce       rank 1, 4 MiB, came late: io
+`)
+}

@@ -92,12 +92,21 @@ func earlier(a, b *Node) int {
 	)
 }
 
-// Summary returns the sentence of the first root, or "".
-func (t *Trace) Summary() string {
-	if len(t.Roots) == 0 {
-		return ""
+// Summary returns the first sentence of the trace, or "": of a stall its root's, of
+// a collective the verdict's, of a request that of its stalls.
+func (t *Trace) Summary() string { return summary(t.Roots) }
+
+func summary(nodes []*Node) string {
+	for _, node := range nodes {
+		sentence := text(node.Span.Attributes(), attrSummary)
+		if sentence == "" {
+			sentence = summary(node.Children)
+		}
+		if sentence != "" {
+			return sentence
+		}
 	}
-	return text(t.Roots[0].Span.Attributes(), attrSummary)
+	return ""
 }
 
 // Has reports whether a span of service is in the trace.

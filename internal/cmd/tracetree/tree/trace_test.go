@@ -34,6 +34,15 @@ func TestCollectMakesSpansWithoutTheirParentRoots(t *testing.T) {
 	assert.Equal(t, "early", roots[0].Span.Name())
 }
 
+// The sentence of a collective is the verdict's, which is below the root.
+func TestSummaryMayBeBelowTheRoot(t *testing.T) {
+	s := newStory()
+	s.span(1, 0, "collective", 0, 9*time.Millisecond)
+	s.span(2, 1, "ncclAllReduce", 0, 8*time.Millisecond)
+	s.span(3, 1, "collective verdict", 0, 7*time.Millisecond).PutStr("stall.summary", "rank 2 arrived late")
+	assert.Equal(t, "rank 2 arrived late", tree.Collect(s.traces)[0].Summary())
+}
+
 func TestReadLeavesOutAnUnfinishedLine(t *testing.T) {
 	line, err := (&ptrace.JSONMarshaler{}).MarshalTraces(chain().traces)
 	require.NoError(t, err)
