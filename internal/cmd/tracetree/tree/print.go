@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Print returns the trace as text: the root's sentence, a line that tells
+// Print returns the trace as text: the sentence ([Trace.Summary]), a line that tells
 // where it happened, and the tree, each span with its offset from the root's
 // start and its duration in milliseconds.
 func Print(t *Trace, style Style) string {
@@ -18,7 +18,7 @@ func Print(t *Trace, style Style) string {
 	return p.out.String()
 }
 
-// Sentence returns the first root's sentence as an item of a list.
+// Sentence returns the trace's sentence as an item of a list.
 func Sentence(t *Trace, style Style) string {
 	const bullet, indent = "- ", "  "
 	return bullet + strings.Join(wrap(t.Summary(), style.width()-len(bullet)), "\n"+indent) + "\n"
@@ -42,7 +42,7 @@ type printer struct {
 
 func (p *printer) root(t *Trace, root *Node) {
 	p.rows, p.start = nil, root.Span.StartTimestamp().AsTime()
-	for _, line := range wrap(text(root.Span.Attributes(), attrSummary), p.style.width()) {
+	for _, line := range wrap(summary([]*Node{root}), p.style.width()) {
 		fmt.Fprintln(&p.out, p.style.paint(bold, line))
 	}
 	where := fmt.Sprintf("trace %s at %s", t.ID, p.start.Format("15:04:05.000"))
