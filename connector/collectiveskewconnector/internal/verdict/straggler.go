@@ -148,15 +148,15 @@ func (t *trial) sentence() sentence {
 	case t.before:
 		return sentence{kind: t.pointless()}
 	case t.lag.low < t.minLag:
-		likely := t.lag.middle >= t.minLag && (!t.harm.known || t.harm.likely >= t.minLag)
+		likely := t.lag.middle >= t.minLag && t.harm.likely >= t.minLag
 		return sentence{kind: Uncertain, told: likely}
 	default:
 		return sentence{kind: t.guilt()}
 	}
 }
 
-// guilt decides about a suspect that was late: it is a straggler if that did provable
-// harm, or if nobody says anything to the contrary.
+// guilt decides about a suspect that was late: it is a straggler if that did harm,
+// provably or, where nothing can be proven, likely.
 func (t *trial) guilt() Kind {
 	switch {
 	case t.harm.proven > 0:
@@ -164,7 +164,7 @@ func (t *trial) guilt() Kind {
 	case t.lowerBound():
 		return Uncertain
 	case !t.harm.known:
-		return Straggler
+		return Unproven
 	case t.harm.likely < t.minLag:
 		return Harmless
 	case t.buffered():

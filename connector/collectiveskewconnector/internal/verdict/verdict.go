@@ -36,6 +36,7 @@ const (
 	Unjudged       Kind = iota // not every rank reported, and nothing follows from those that did
 	OnTime                     // nobody was late
 	Harmless                   // somebody was late, and nobody waited for it
+	Unproven                   // somebody was late, and nobody reports whether it waited
 	Uncertain                  // it cannot be told from the clock error, or from bounds, whether somebody was late
 	ClockUnknown               // nothing is known of the offsets of the clocks
 	Straggler                  // somebody was late
@@ -45,7 +46,7 @@ const (
 )
 
 var kindNames = [Kinds]string{
-	Unjudged: "unjudged", OnTime: "on_time", Harmless: "harmless", Uncertain: "uncertain",
+	Unjudged: "unjudged", OnTime: "on_time", Harmless: "harmless", Unproven: "unproven", Uncertain: "uncertain",
 	ClockUnknown: "clock_unknown", Straggler: "straggler", Desynchronized: "desynchronized", MissingRanks: "missing_ranks",
 }
 
