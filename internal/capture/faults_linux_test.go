@@ -39,8 +39,8 @@ func (r *recorder) leftovers() leftovers {
 		Pairs:         staleEntries(r.t, maps.Pairs, func(k *bpf.GpucausePairKey) uint32 { return k.Tgid }),
 		Edges:         staleEntries(r.t, maps.Edges, func(k *bpf.GpucauseHandleKey) uint32 { return k.Tgid }),
 
-		Series:     staleSlots(r.t, r.session.tally.calls, func(s *bpf.GpucauseCallSeries) uint32 { return s.Task.Tgid }),
-		Threads:    staleSlots(r.t, r.session.tally.threads, func(s *bpf.GpucauseThreadStats) uint32 { return s.Task.Tgid }),
+		Series:  staleSlots(r.t, r.session.tally.calls, func(s *bpf.GpucauseCallSeries) uint32 { return s.Task.Tgid }),
+		Threads: staleSlots(r.t, r.session.tally.threads, func(s *bpf.GpucauseThreadStats) uint32 { return s.Task.Tgid }),
 	}
 }
 

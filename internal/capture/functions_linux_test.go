@@ -56,7 +56,7 @@ func TestHandlesOfOneFunction(t *testing.T) {
 	require.Len(t, launches, 1)
 	host := r.same[launches[0].Args[0]]
 	assert.NotZero(t, host)
-	assert.Equal(t, r.args("__cudaGetKernel", "cuda.function.handle"), []uint64{host})
+	assert.Equal(t, []uint64{host}, r.args("__cudaGetKernel", "cuda.function.handle"))
 }
 
 // Launches are counted by launched function, exactly, and nothing is left of a

@@ -30,7 +30,7 @@ type Tracker struct {
 	meetings      map[meetingKey]*meeting
 	pending       queue
 	arrived       []*Operation // not told as arrived, in the order of their records
-	advanced      ktime.Time // by the latest Advance
+	advanced      ktime.Time   // by the latest Advance
 	swept         ktime.Time
 	stats         Stats
 }
@@ -114,8 +114,10 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	key := commKey{r.Process.PID, r.Serial}
 	known := t.communicators[key]
 	switch {
+	case row.Role == probe.RoleEnds && row.Function == aborts:
+		t.cut(key)
 	case row.Role == probe.RoleEnds:
-		t.end(key, row.Function == aborts)
+		t.end(key)
 	case row.Role == probe.RoleTells && known != nil:
 		known.tell(r, row)
 	case leftOut(r, row):
@@ -132,14 +134,20 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 // aborts ends a communicator whatever is open on it; the others that do wait for it.
 const aborts = "ncclCommAbort"
 
-// end forgets a communicator. Its open operations are told when their time is
-// over; of one that was cut short the latest is worth a span.
-func (t *Tracker) end(key commKey, cut bool) {
-	if open := t.open[key]; cut && len(open) > 0 {
+// cut ends a communicator that was cut short: the latest of its open operations
+// is worth a span.
+func (t *Tracker) cut(key commKey) {
+	if open := t.open[key]; len(open) > 0 {
 		last := open[len(open)-1]
 		last.cut = true
 		t.remember(last, last.Task.Thread)
 	}
+	t.end(key)
+}
+
+// end forgets a communicator. Its open operations are told when their time is
+// over.
+func (t *Tracker) end(key commKey) {
 	delete(t.communicators, key)
 	delete(t.open, key)
 }
@@ -162,7 +170,7 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 		for _, o := range t.open[key] {
 			t.schedule(o, at.Add(t.settings.Settle))
 		}
-		t.end(key, true)
+		t.cut(key)
 	}
 	for key := range t.groups {
 		if key.thread.PID == pid {

@@ -21,7 +21,6 @@ type host struct {
 	tracker *Tracker
 	arrived []*Operation
 	told    []*Operation
-	calls   uint64
 }
 
 func newHost(t *testing.T, settings Settings) *host {

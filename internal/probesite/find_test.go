@@ -112,6 +112,26 @@ func TestFilesThatAreNotCUDA(t *testing.T) {
 	}
 }
 
+// A file of an arm64 machine is read as arm64 code, on that machine alone.
+func TestSitesARM64(t *testing.T) {
+	file := elffixture.Image{Machine: elf.EM_AARCH64, Dynamic: []elffixture.Symbol{
+		elffixture.Function("cudaLaunchKernel", words(armBTIc, armADRPx16)...),
+		elffixture.Function("cudaStreamSynchronize", words(armSTP, armADRPx16)...),
+	}}.Bytes()
+	_, err := openFor(bytes.NewReader(file), int64(len(file)), "amd64")
+	require.ErrorIs(t, err, ErrNotCUDA)
+
+	f, err := openFor(bytes.NewReader(file), int64(len(file)), "arm64")
+	require.NoError(t, err)
+	s, err := f.Sites(probe.All(), Options{})
+	require.NoError(t, err)
+	require.Len(t, s.Found, 1)
+	assert.Equal(t, "cudaLaunchKernel", s.Found[0].Probe.Symbol)
+	assert.EqualValues(t, 4, s.Found[0].Site.Offset)
+	require.Len(t, s.Refused, 1)
+	assert.ErrorIs(t, s.Refused[0].Err, ErrSingleStepRefused)
+}
+
 func TestSymbolsAcrossChunks(t *testing.T) {
 	// Long names push each wanted one across the end of a chunk in some layout.
 	for shift := range 24 {

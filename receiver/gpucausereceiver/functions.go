@@ -54,17 +54,16 @@ func (f *functions) add(record *event.FunctionName) {
 
 // put remembers a name. Where the process has too many, the new one is discarded
 // and spans show the handle alone.
-func (f *functions) put(pid event.PID, handle uint64, name functionName) bool {
+func (f *functions) put(pid event.PID, handle uint64, name functionName) {
 	names, ok := f.names[pid]
 	if !ok {
 		names = make(map[uint64]functionName)
 		f.names[pid] = names
 	}
 	if _, known := names[handle]; !known && len(names) >= maxFunctionsPerProcess {
-		return false
+		return
 	}
 	names[handle] = name
-	return true
 }
 
 // look has a launched function named whose registration was not seen, because
