@@ -109,6 +109,14 @@ static void do_context_at(struct actor *actor, const struct node *node)
 	*slot(node) = (void *)(uintptr_t)run_number(node, node->argv[1]);
 }
 
+/* Tells where the thread keeps the pointer to its context, and its thread pointer. */
+static void do_context_place(struct actor *actor, const struct node *node)
+{
+	(void)actor;
+	printf("%#llx %#llx\n", (unsigned long long)(uintptr_t)slot(node), (unsigned long long)(uintptr_t)__builtin_thread_pointer());
+	fflush(stdout);
+}
+
 /* Process contexts. */
 
 struct header {
@@ -235,6 +243,7 @@ const struct statement context_statements[] = {
 	{"span", 2, do_span},
 	{"span-end", 0, do_span_end},
 	{"context-at", 1, do_context_at},
+	{"context-place", 0, do_context_place},
 	{"process-context", 0, do_process_context},
 	{NULL, 0, NULL},
 };
