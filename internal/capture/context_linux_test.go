@@ -231,12 +231,15 @@ func TestPlaceEndsWithItsProgram(t *testing.T) {
 	require.NoError(t, r.session.PlaceThreadContext(before, threadcontext.Place{}), "there is none any more")
 }
 
-// mountBPFFS mounts a BPF file system of the test's own.
+// mountBPFFS mounts a BPF file system of the test's own, which others may look at.
 func mountBPFFS(t *testing.T) string {
 	t.Helper()
 	requireKernel(t)
-	folder := t.TempDir()
-	require.NoError(t, unix.Mount("bpf", folder, "bpf", 0, ""))
+	folder, err := os.MkdirTemp("", "gpucause-bpffs") //nolint:usetesting // TempDir is closed to other accounts
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.Remove(folder)) })
+	require.NoError(t, os.Chmod(folder, 0o755)) //nolint:gosec // for other accounts
+	require.NoError(t, unix.Mount("bpf", folder, "bpf", 0, "mode=0755"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(folder, 0)) })
 	return folder
 }
@@ -357,6 +360,25 @@ func TestSharedMapOfAnotherKind(t *testing.T) {
 			pinned(t, bpffs)
 		})
 	}
+}
+
+// An account without any rights but the documented capabilities opens a map that
+// is there, and cannot make one.
+func TestSharedMapWithoutRoot(t *testing.T) {
+	bpffs := mountBPFFS(t)
+	reading := append([]uintptr{unix.CAP_DAC_READ_SEARCH}, leastCapabilities...)
+	for _, capabilities := range [][]uintptr{leastCapabilities, reading} {
+		child := startChild(t, childSettings{SharedSpans: bpffs}, asNobody(capabilities))
+		assert.Contains(t, child.opened.Error, errForbidden.Error())
+	}
+	first, err := openShared(t, bpffs)
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+	child := startChild(t, childSettings{SharedSpans: bpffs}, asNobody(leastCapabilities))
+	assert.Contains(t, child.opened.Error, errForbidden.Error())
+	child = startChild(t, childSettings{SharedSpans: bpffs}, asNobody(reading))
+	assert.Empty(t, child.opened.Error)
+	child.finish()
 }
 
 func TestSharedMapNeedsABPFFileSystem(t *testing.T) {
