@@ -32,7 +32,7 @@ func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mec
 	if err != nil {
 		return nil, 0, verdict{}, err
 	}
-	defer shared.Close()
+	defer func() { _ = shared.Close() }() // the programs have it by then
 	var failures []error
 	for _, m := range fallbacks(settings.Mechanism) {
 		objects, returns, err := loadFor(settings, m, shared)

@@ -166,7 +166,7 @@ var slotKinds = map[string]map[uint32]SlotKind{
 func (f *File) slotsOf(symbol uint32, offset uint64) ([]Slot, error) {
 	var slots []Slot
 	for _, s := range f.sections {
-		if s.kind != elf.SHT_RELA {
+		if s.kind != elf.SHT_RELA { //nolint:misspell // the type of section is called so
 			continue
 		}
 		err := f.eachEntry(s, relocationSize, func(_ uint32, relocation []byte) bool {

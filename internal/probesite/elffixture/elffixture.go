@@ -128,7 +128,7 @@ func (b *builder) relocations(relocations []Relocation) {
 		table = binary.LittleEndian.AppendUint64(table, uint64(r.Symbol)<<32|uint64(r.Type))
 		table = binary.LittleEndian.AppendUint64(table, r.Addend)
 	}
-	b.section(".rela.dyn", elf.SHT_RELA, table, 0)
+	b.section(".rela.dyn", elf.SHT_RELA, table, 0) //nolint:misspell // the type of section is called so
 }
 
 // place puts a symbol's code into the file and returns its address, 0 for an
