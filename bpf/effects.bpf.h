@@ -59,6 +59,9 @@ static __noinline int emit_call(struct caller *caller, struct frame *f, u64 pare
 	bpf_get_current_comm(r->task.comm, sizeof(r->task.comm));
 	r->result = f->result;
 	r->switches = f->switches;
+	clear_span(&r->span);
+	if (!(f->notable & notable_abandoned))
+		tell_span(caller, &r->span);
 	submit(r);
 	return 0;
 }

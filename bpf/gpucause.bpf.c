@@ -35,6 +35,7 @@ const struct {
 	enum cycle_end cycle_end;
 	enum nccl_role nccl_role;
 	enum edge edge;
+	enum span_source span_source;
 	struct cycle_record cycle;
 	struct call_record call;
 	struct off_cpu_record off_cpu;

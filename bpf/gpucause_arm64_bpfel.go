@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type GpucauseActiveSpan struct {
+	_        structs.HostLayout
+	TraceId  [16]uint8
+	SpanId   [8]uint8
+	Source   uint8
+	Flags    uint8
+	Reserved [6]uint8
+}
+
 type GpucauseCallRecord struct {
 	_          structs.HostLayout
 	Kind       uint32
@@ -28,6 +37,7 @@ type GpucauseCallRecord struct {
 	Task       GpucauseTaskRef
 	Result     int32
 	Switches   uint32
+	Span       GpucauseActiveSpan
 }
 
 type GpucauseCallSeries struct {
@@ -159,6 +169,13 @@ type GpucauseCompletionRecord struct {
 	Task      GpucauseTaskRef
 }
 
+type GpucauseContextPlace struct {
+	_      structs.HostLayout
+	Offset uint64
+	Module uint32
+	Image  uint32
+}
+
 type GpucauseCounter uint32
 
 const (
@@ -179,7 +196,8 @@ const (
 	GpucauseCounterCounterFullCommunicators GpucauseCounter = 22
 	GpucauseCounterCounterFullDependencies  GpucauseCounter = 23
 	GpucauseCounterCounterDependenciesLost  GpucauseCounter = 24
-	GpucauseCounterCountersSize             GpucauseCounter = 25
+	GpucauseCounterCounterContextFault      GpucauseCounter = 25
+	GpucauseCounterCountersSize             GpucauseCounter = 26
 )
 
 type GpucauseCycleEnd uint32
@@ -206,6 +224,7 @@ type GpucauseCycleRecord struct {
 	FirstLaunches uint32
 	Failed        uint32
 	Reserved      uint32
+	Span          GpucauseActiveSpan
 }
 
 type GpucauseDependencies struct {
@@ -501,12 +520,26 @@ const (
 	GpucauseRecordKindRecordKinds        GpucauseRecordKind = 9
 )
 
+type GpucauseSharedSpan struct {
+	_       structs.HostLayout
+	TraceId [16]uint8
+	SpanId  [8]uint8
+}
+
 type GpucauseSlotState uint32
 
 const (
 	GpucauseSlotStateSlotFree GpucauseSlotState = 0
 	GpucauseSlotStateSlotLive GpucauseSlotState = 1
 	GpucauseSlotStateSlotDead GpucauseSlotState = 2
+)
+
+type GpucauseSpanSource uint32
+
+const (
+	GpucauseSpanSourceSpanSourceNone   GpucauseSpanSource = 0
+	GpucauseSpanSourceSpanSourceThread GpucauseSpanSource = 1
+	GpucauseSpanSourceSpanSourceMap    GpucauseSpanSource = 2
 )
 
 type GpucauseTaskEntry struct {
@@ -575,6 +608,7 @@ const (
 const (
 	GpucauseMapCallers        = "callers"
 	GpucauseMapCommunicators  = "communicators"
+	GpucauseMapContextPlaces  = "context_places"
 	GpucauseMapEdges          = "edges"
 	GpucauseMapErrors         = "errors"
 	GpucauseMapEvents         = "events"
@@ -590,6 +624,7 @@ const (
 	GpucauseMapSeries         = "series"
 	GpucauseMapStatsSlots     = "stats_slots"
 	GpucauseMapThreads        = "threads"
+	GpucauseMapTracesCtxV1    = "traces_ctx_v1"
 	GpucauseProgAdoptThreads  = "adopt_threads"
 	GpucauseProgCallEntry     = "call_entry"
 	GpucauseProgCallReturn    = "call_return"
@@ -612,12 +647,14 @@ const (
 	GpucauseVarProbeRows      = "probe_rows"
 	GpucauseVarReasonStates   = "reason_states"
 	GpucauseVarSampleEvery    = "sample_every"
+	GpucauseVarSharedSpans    = "shared_spans"
 	GpucauseVarSharedTypes    = "shared_types"
 	GpucauseVarSlowCallNs     = "slow_call_ns"
 	GpucauseVarSlowOffCpuNs   = "slow_off_cpu_ns"
 	GpucauseVarSlowSyncNs     = "slow_sync_ns"
 	GpucauseVarSplitFunctions = "split_functions"
 	GpucauseVarSyscallReasons = "syscall_reasons"
+	GpucauseVarThreadSpans    = "thread_spans"
 )
 
 // LoadGpucause returns the embedded CollectionSpec for Gpucause.
@@ -681,6 +718,7 @@ type GpucauseProgramSpecs struct {
 type GpucauseMapSpecs struct {
 	Callers        *ebpf.MapSpec `ebpf:"callers"`
 	Communicators  *ebpf.MapSpec `ebpf:"communicators"`
+	ContextPlaces  *ebpf.MapSpec `ebpf:"context_places"`
 	Edges          *ebpf.MapSpec `ebpf:"edges"`
 	Errors         *ebpf.MapSpec `ebpf:"errors"`
 	Events         *ebpf.MapSpec `ebpf:"events"`
@@ -696,6 +734,7 @@ type GpucauseMapSpecs struct {
 	Series         *ebpf.MapSpec `ebpf:"series"`
 	StatsSlots     *ebpf.MapSpec `ebpf:"stats_slots"`
 	Threads        *ebpf.MapSpec `ebpf:"threads"`
+	TracesCtxV1    *ebpf.MapSpec `ebpf:"traces_ctx_v1"`
 }
 
 // GpucauseVariableSpecs contains global variables before they are loaded into the kernel.
@@ -713,12 +752,14 @@ type GpucauseVariableSpecs struct {
 	ProbeRows      *ebpf.VariableSpec `ebpf:"probe_rows"`
 	ReasonStates   *ebpf.VariableSpec `ebpf:"reason_states"`
 	SampleEvery    *ebpf.VariableSpec `ebpf:"sample_every"`
+	SharedSpans    *ebpf.VariableSpec `ebpf:"shared_spans"`
 	SharedTypes    *ebpf.VariableSpec `ebpf:"shared_types"`
 	SlowCallNs     *ebpf.VariableSpec `ebpf:"slow_call_ns"`
 	SlowOffCpuNs   *ebpf.VariableSpec `ebpf:"slow_off_cpu_ns"`
 	SlowSyncNs     *ebpf.VariableSpec `ebpf:"slow_sync_ns"`
 	SplitFunctions *ebpf.VariableSpec `ebpf:"split_functions"`
 	SyscallReasons *ebpf.VariableSpec `ebpf:"syscall_reasons"`
+	ThreadSpans    *ebpf.VariableSpec `ebpf:"thread_spans"`
 }
 
 // GpucauseObjects contains all objects after they have been loaded into the kernel.
@@ -743,6 +784,7 @@ func (o *GpucauseObjects) Close() error {
 type GpucauseMaps struct {
 	Callers        *ebpf.Map `ebpf:"callers"`
 	Communicators  *ebpf.Map `ebpf:"communicators"`
+	ContextPlaces  *ebpf.Map `ebpf:"context_places"`
 	Edges          *ebpf.Map `ebpf:"edges"`
 	Errors         *ebpf.Map `ebpf:"errors"`
 	Events         *ebpf.Map `ebpf:"events"`
@@ -758,12 +800,14 @@ type GpucauseMaps struct {
 	Series         *ebpf.Map `ebpf:"series"`
 	StatsSlots     *ebpf.Map `ebpf:"stats_slots"`
 	Threads        *ebpf.Map `ebpf:"threads"`
+	TracesCtxV1    *ebpf.Map `ebpf:"traces_ctx_v1"`
 }
 
 func (m *GpucauseMaps) Close() error {
 	return _GpucauseClose(
 		m.Callers,
 		m.Communicators,
+		m.ContextPlaces,
 		m.Edges,
 		m.Errors,
 		m.Events,
@@ -779,6 +823,7 @@ func (m *GpucauseMaps) Close() error {
 		m.Series,
 		m.StatsSlots,
 		m.Threads,
+		m.TracesCtxV1,
 	)
 }
 
@@ -797,12 +842,14 @@ type GpucauseVariables struct {
 	ProbeRows      *ebpf.Variable `ebpf:"probe_rows"`
 	ReasonStates   *ebpf.Variable `ebpf:"reason_states"`
 	SampleEvery    *ebpf.Variable `ebpf:"sample_every"`
+	SharedSpans    *ebpf.Variable `ebpf:"shared_spans"`
 	SharedTypes    *ebpf.Variable `ebpf:"shared_types"`
 	SlowCallNs     *ebpf.Variable `ebpf:"slow_call_ns"`
 	SlowOffCpuNs   *ebpf.Variable `ebpf:"slow_off_cpu_ns"`
 	SlowSyncNs     *ebpf.Variable `ebpf:"slow_sync_ns"`
 	SplitFunctions *ebpf.Variable `ebpf:"split_functions"`
 	SyscallReasons *ebpf.Variable `ebpf:"syscall_reasons"`
+	ThreadSpans    *ebpf.Variable `ebpf:"thread_spans"`
 }
 
 // GpucausePrograms contains all programs after they have been loaded into the kernel.

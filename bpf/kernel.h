@@ -45,6 +45,7 @@ enum {
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -96,6 +97,16 @@ struct thread_info {
 	};
 };
 
+struct thread_struct {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long fsbase;
+#elif defined(__TARGET_ARCH_arm64)
+	struct {
+		unsigned long tp_value;
+	} uw;
+#endif
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -110,6 +121,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct bpf_local_storage *bpf_storage;
 	unsigned in_iowait : 1;
+	struct thread_struct thread;
 };
 
 #if defined(__TARGET_ARCH_arm64)

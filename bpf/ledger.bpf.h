@@ -3,7 +3,7 @@
 #ifndef GPUCAUSE_LEDGER_BPF_H
 #define GPUCAUSE_LEDGER_BPF_H
 
-#include "state.bpf.h"
+#include "context.bpf.h"
 
 static __always_inline struct thread_stats *own_stats(u32 slot)
 {
@@ -107,6 +107,9 @@ static __noinline int emit_cycle(struct caller *caller, u64 end_ns, u64 why)
 	r->first_launches = caller->cycle_first_launches;
 	r->failed = caller->cycle_failed;
 	r->reserved = 0;
+	clear_span(&r->span);
+	if ((u16)why != cycle_end_thread)
+		tell_span(caller, &r->span);
 	submit(r);
 	return 0;
 }

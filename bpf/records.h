@@ -134,6 +134,7 @@ enum counter {
 	counter_full_communicators,
 	counter_full_dependencies,
 	counter_dependencies_lost,
+	counter_context_fault, /* memory that a thread context points to could not be read */
 	counters_size,
 };
 
@@ -177,6 +178,34 @@ struct task_ref {
 	u8 comm[COMM_SIZE];
 };
 
+/* Who says which span a thread is in. */
+enum span_source {
+	span_source_none,
+	span_source_thread, /* the thread itself, in its thread context: the value of a valid one's member valid */
+	span_source_map,    /* another observer, in the map that is shared */
+};
+
+/* The span that a thread is in. The first 26 bytes are laid out as in a thread context (OTEP 4947). */
+struct active_span {
+	u8 trace_id[16];
+	u8 span_id[8];
+	u8 source;
+	u8 flags; /* W3C trace flags, of span_source_thread */
+	u8 reserved[6];
+};
+_Static_assert(sizeof(struct active_span) == 32, "active_span");
+
+/*
+ * Where the threads of a process keep the pointer to their thread context: at an
+ * offset from the thread pointer or, in a module that has no fixed place there, in
+ * the block that the thread's vector of modules (dtv, as glibc has it) points to.
+ */
+struct context_place {
+	u64 offset;
+	u32 module; /* 0: the offset is from the thread pointer */
+	u32 image;  /* of the program that it holds for */
+};
+
 struct call_record {
 	u32 kind;
 	u16 probe;
@@ -191,8 +220,9 @@ struct call_record {
 	struct task_ref task;
 	s32 result;
 	u32 switches;
+	struct active_span span; /* at its return */
 };
-_Static_assert(sizeof(struct call_record) == 184, "call_record");
+_Static_assert(sizeof(struct call_record) == 216, "call_record");
 
 /* What else there is to say of an off-CPU interval; a set. */
 enum off_cpu_flag {
@@ -256,8 +286,9 @@ struct cycle_record {
 	u32 first_launches;
 	u32 failed;
 	u32 reserved;
+	struct active_span span; /* at its end */
 };
-_Static_assert(sizeof(struct cycle_record) == 224, "cycle_record");
+_Static_assert(sizeof(struct cycle_record) == 256, "cycle_record");
 
 /* A communicator begins, ends, is met for the first time, or is told of. */
 struct communicator_record {

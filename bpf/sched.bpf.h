@@ -360,6 +360,8 @@ static __always_inline void end_process(struct task_struct *task, u32 change)
 	if (process->nccl)
 		__sync_fetch_and_add(&nccl_processes, -1);
 	bpf_map_delete_elem(&processes, &tgid);
+	if (thread_spans)
+		bpf_map_delete_elem(&context_places, &tgid);
 	emit_process(task, change);
 }
 

@@ -30,6 +30,7 @@ type childSettings struct {
 	Mechanism              Mechanism
 	RingBytes, SampleEvery uint32
 	DenyBPF                bool // forbid itself the bpf system call first
+	SharedSpans            string
 }
 
 // childOpened is what Open returned.
@@ -166,7 +167,7 @@ func TestChild(t *testing.T) {
 func (s childSettings) session() Settings {
 	settings := DefaultSettings()
 	settings.Mechanism = s.Mechanism
-	settings.SampleEvery = s.SampleEvery
+	settings.SampleEvery, settings.SharedSpans = s.SampleEvery, s.SharedSpans
 	if s.RingBytes != 0 {
 		settings.RingBytes = s.RingBytes
 	}

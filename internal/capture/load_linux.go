@@ -28,9 +28,14 @@ type verdict struct {
 // loadObjects loads every program and the maps for the best mechanism, of those
 // wanted, with which uprobes attach here, and judges its return probes.
 func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mechanism, returns verdict, err error) {
+	shared, err := sharedSpans(settings)
+	if err != nil {
+		return nil, 0, verdict{}, err
+	}
+	defer func() { _ = shared.Close() }() // the programs have it by then
 	var failures []error
 	for _, m := range fallbacks(settings.Mechanism) {
-		objects, returns, err := loadFor(settings, m)
+		objects, returns, err := loadFor(settings, m, shared)
 		if err == nil {
 			return objects, m, returns, nil
 		}
@@ -39,7 +44,7 @@ func loadObjects(settings Settings) (objects *bpf.GpucauseObjects, mechanism Mec
 	return nil, 0, verdict{}, fmt.Errorf("loading BPF programs: %w", errors.Join(failures...))
 }
 
-func loadFor(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, verdict, error) {
+func loadFor(settings Settings, mechanism Mechanism, shared *ebpf.Map) (*bpf.GpucauseObjects, verdict, error) {
 	returns, err := judgeReturnProbes(mechanism)
 	if err != nil {
 		return nil, verdict{}, err
@@ -48,8 +53,16 @@ func loadFor(settings Settings, mechanism Mechanism) (*bpf.GpucauseObjects, verd
 	if err != nil {
 		return nil, verdict{}, err
 	}
-	objects, err := load(spec)
+	objects, err := load(spec, share(spec, shared))
 	return objects, returns, err
+}
+
+// sharedSpans returns the shared map, or nil where none is wanted.
+func sharedSpans(settings Settings) (*ebpf.Map, error) {
+	if settings.SharedSpans == "" {
+		return nil, nil
+	}
+	return openSharedSpans(settings.SharedSpans)
 }
 
 // fallbacks lists the mechanisms to try, best first.
@@ -88,6 +101,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, s Settings) {
 		"communicators":  s.MaxCommunicators,
 		"pairs":          2 * s.MaxCommunicators,
 		"edges":          4 * s.MaxCommunicators,
+		"context_places": contextPlaces(s),
 	} {
 		spec.Maps[name].MaxEntries = entries
 	}
@@ -100,6 +114,14 @@ func functionSlots(s Settings) uint32 {
 		return 1
 	}
 	return s.MaxSeries
+}
+
+// contextPlaces is the size of the table of places of thread contexts.
+func contextPlaces(s Settings) uint32 {
+	if !s.ThreadSpans {
+		return 1
+	}
+	return s.MaxProcesses
 }
 
 func setVariables(spec *ebpf.CollectionSpec, s Settings) error {
@@ -118,6 +140,8 @@ func setVariables(spec *ebpf.CollectionSpec, s Settings) error {
 		"sample_every":    s.SampleEvery,
 		"kernel_stacks":   s.KernelStacks,
 		"split_functions": s.SplitFunctions,
+		"shared_spans":    s.SharedSpans != "",
+		"thread_spans":    s.ThreadSpans,
 		"have_prev_state": prevState,
 		"probe_rows":      probeRows(),
 		"syscall_reasons": syscallReasons(),
@@ -166,9 +190,10 @@ func chooseUprobes(spec *ebpf.CollectionSpec, mechanism Mechanism) {
 	}
 }
 
-// load is LoadAndAssign for a spec from which programs may be missing.
-func load(spec *ebpf.CollectionSpec) (*bpf.GpucauseObjects, error) {
-	collection, err := ebpf.NewCollection(spec)
+// load is LoadAndAssign for a spec from which programs may be missing. The maps
+// in others' place stay theirs.
+func load(spec *ebpf.CollectionSpec, others map[string]*ebpf.Map) (*bpf.GpucauseObjects, error) {
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: others})
 	if err != nil {
 		return nil, err
 	}

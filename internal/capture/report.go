@@ -14,6 +14,7 @@ type Report struct {
 	StackOverflows   uint64            // calls nested deeper than the frame stack
 	MapFull          map[string]uint64 // inserts refused, by map name
 	UserReadFaults   uint64            // unreadable argument memory of a target
+	ContextFaults    uint64            // unreadable memory where thread contexts should be
 	DependenciesLost uint64            // communicators that a GPU stream or CUDA event depended on beyond those that it has room for
 
 	Processes uint64    // traced now

@@ -58,6 +58,7 @@ func (s *Session) reportCounters(r *Report) {
 	r.AbandonedCalls = counters[bpf.GpucauseCounterCounterAbandonedCall]
 	r.StackOverflows = counters[bpf.GpucauseCounterCounterStackOverflow]
 	r.UserReadFaults = counters[bpf.GpucauseCounterCounterUserFault]
+	r.ContextFaults = counters[bpf.GpucauseCounterCounterContextFault]
 	r.DependenciesLost = counters[bpf.GpucauseCounterCounterDependenciesLost]
 	for counter, name := range fullCounters {
 		r.MapFull[name] = counters[counter]

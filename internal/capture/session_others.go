@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/threadcontext"
 )
 
 // Session is a running capture; see the Linux implementation.
@@ -24,6 +25,12 @@ func (*Session) Snapshot() (*event.Snapshot, error) { return nil, ErrNotLinux }
 
 // Follow does nothing.
 func (*Session) Follow(event.PID) error { return ErrNotLinux }
+
+// Program does nothing.
+func (*Session) Program(event.PID) (Program, error) { return Program{}, ErrNotLinux }
+
+// PlaceThreadContext does nothing.
+func (*Session) PlaceThreadContext(Program, threadcontext.Place) error { return ErrNotLinux }
 
 // Report is empty.
 func (*Session) Report() Report { return Report{} }

@@ -66,6 +66,13 @@ type Settings struct {
 	// that depend on collectives (four times as many).
 	MaxCommunicators uint32
 
+	// SharedSpans is the BPF file system with the map by which observers tell each
+	// other which span a thread is in (OTEP 4855), such as /sys/fs/bpf; "": none.
+	SharedSpans string
+	// ThreadSpans has the spans read in which threads say that they are (OTEP 4947),
+	// in processes for which Session.PlaceThreadContext tells where.
+	ThreadSpans bool
+
 	// DiscoverEvery is the pause between looks for newly mapped libraries.
 	DiscoverEvery time.Duration
 	// SingleStepARM64 allows probe sites that must be single-stepped on arm64,

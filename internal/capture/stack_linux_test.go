@@ -20,7 +20,10 @@ func TestUprobeProgramsUseSmallStacks(t *testing.T) {
 	for _, mechanism := range []Mechanism{MechanismMulti, MechanismSession} {
 		t.Run(mechanism.String(), func(t *testing.T) {
 			requireMechanism(t, mechanism)
-			spec, err := prepare(DefaultSettings(), mechanism)
+			// With everything that is optional: what is off is no part of the program.
+			settings := DefaultSettings()
+			settings.SplitFunctions, settings.ThreadSpans, settings.SharedSpans = true, true, "/sys/fs/bpf"
+			spec, err := prepare(settings, mechanism)
 			require.NoError(t, err)
 			collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
 				Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats, LogSizeStart: 1 << 16},

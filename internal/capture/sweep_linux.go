@@ -55,6 +55,7 @@ func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
 		sweepMap(t.maps.Communicators, traced, imageOfHandle),
 		sweepMap(t.maps.Edges, traced, imageOfHandle),
 		sweepMap(t.maps.Pairs, traced, func(k *bpf.GpucausePairKey) (tgid, image uint32) { return k.Tgid, traced[k.Tgid] }),
+		sweepMap(t.maps.ContextPlaces, traced, func(k *uint32) (tgid, image uint32) { return *k, traced[*k] }),
 		t.sweepErrors(traced),
 	)
 }

@@ -103,6 +103,8 @@ type Cycle struct {
 	FirstLaunches uint32 // of them, first launches of a function in the process
 	Failed        uint32 // calls that failed
 	CopiedBytes   uint64 // by outermost copies that count bytes
+
+	Span ActiveSpan // that the thread was in when the cycle ended
 }
 
 // LedgerSample is the increment of one thread's ledger and of its cycles.

@@ -70,6 +70,8 @@ type Call struct {
 	Switches          uint32
 
 	Args [probe.MaxSlots]uint64 // by slot
+
+	Span ActiveSpan // that the thread was in when the call returned
 }
 
 // WakerContext is what was running when a wakeup was issued.

@@ -2,6 +2,7 @@ package event
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gpucause/gpucause/internal/ktime"
 )
@@ -46,6 +47,17 @@ func Clean(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "�"))
+}
+
+// CleanWithin is Clean of the first limit bytes of s, not cut within a character.
+func CleanWithin(s string, limit int) string {
+	if len(s) > limit {
+		for limit > 0 && !utf8.RuneStart(s[limit]) {
+			limit--
+		}
+		s = s[:limit]
+	}
+	return Clean(s)
 }
 
 // MakeComm returns s as a Comm, cut to fit.

@@ -40,6 +40,7 @@ type File struct {
 	arch     string // GOARCH
 	segments []segment
 	sections []section
+	tls      tlsSegment
 
 	program    bool // an executable, position-independent or not
 	deviceCode bool // carries GPU code: linked by nvcc, so perhaps with a static CUDA runtime
@@ -124,6 +125,8 @@ func (f *File) readSegments(header []byte) error {
 		switch {
 		case kind == elf.PT_INTERP:
 			f.program = true
+		case kind == elf.PT_TLS:
+			f.tls = readTLSSegment(raw)
 		case kind == elf.PT_LOAD && flags&elf.PF_X != 0:
 			f.segments = append(f.segments, segment{
 				offset: binary.LittleEndian.Uint64(raw[8:]),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gpucause/gpucause/internal/event"
 )
@@ -100,15 +99,4 @@ func parseAttribute(pair string) (key, value string, err error) {
 }
 
 // safeValue makes text from a process's environment safe to show, and short.
-func safeValue(s string) string { return event.Clean(cut(s, maxAttributeValue)) }
-
-// cut shortens s to at most limit bytes, not within a character.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
-}
+func safeValue(s string) string { return event.CleanWithin(s, maxAttributeValue) }

@@ -70,6 +70,16 @@ func Describe(procRoot string, pid event.PID, options DescribeOptions) (Process,
 	return p, nil
 }
 
+// Is reports whether the process that has an id's number now is that process.
+// An id without a start is whoever has the number.
+func Is(procRoot string, id event.ProcessID) bool {
+	var p Process
+	if err := p.readStat(procFiles(procDir(procRoot, id.PID))); err != nil {
+		return false
+	}
+	return id.Start == 0 || id.Start >= p.Start && id.Start.Sub(p.Start) < clockTick
+}
+
 var (
 	errProcessGone = errors.New("the process is gone")
 	errStat        = errors.New("unknown format of stat")
@@ -186,5 +196,5 @@ func titleOf(argv0 string) string {
 	if i := strings.LastIndexByte(word, '/'); i >= 0 {
 		word = word[i+1:]
 	}
-	return event.Clean(cut(word, maxTitleBytes))
+	return event.CleanWithin(word, maxTitleBytes)
 }

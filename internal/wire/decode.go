@@ -82,6 +82,7 @@ func decodeCall(raw []byte, r *event.Record) error {
 		Runnable: time.Duration(c.RunnableNs),
 		Switches: c.Switches,
 		Args:     c.Args,
+		Span:     span(&c.Span),
 	}
 	return nil
 }
@@ -159,6 +160,7 @@ func decodeCycle(raw []byte, r *event.Record) error {
 		FirstLaunches: c.FirstLaunches,
 		Failed:        c.Failed,
 		CopiedBytes:   c.CopiedBytes,
+		Span:          span(&c.Span),
 	}
 	for state, ns := range c.LedgerNs {
 		r.Cycle.Ledger[state] = time.Duration(ns)
@@ -171,4 +173,13 @@ func task(t *bpf.GpucauseTaskRef) event.Task {
 		Thread: event.Thread{PID: event.PID(t.Tgid), TID: event.TID(t.Tid)},
 		Comm:   event.Comm(t.Comm),
 	}
+}
+
+func span(s *bpf.GpucauseActiveSpan) event.ActiveSpan {
+	return event.MakeActiveSpan(event.ActiveSpan{
+		TraceID: s.TraceId,
+		SpanID:  s.SpanId,
+		Source:  event.SpanSource(s.Source),
+		Flags:   s.Flags,
+	})
 }

@@ -43,6 +43,8 @@ var (
 	_ = [1]struct{}{}[uint(event.LedgerCollectiveWait)-uint(bpf.GpucauseLedgerStateLedgerCollectiveWait)]
 	_ = [1]struct{}{}[uint(event.LedgerStates)-uint(len(bpf.GpucauseCycleRecord{}.LedgerNs))]
 	_ = [1]struct{}{}[uint(event.CycleEndThread)-uint(bpf.GpucauseCycleEndCycleEndThread)]
+	_ = [1]struct{}{}[uint(event.SpanSourceThread)-uint(bpf.GpucauseSpanSourceSpanSourceThread)]
+	_ = [1]struct{}{}[uint(event.SpanSourceMap)-uint(bpf.GpucauseSpanSourceSpanSourceMap)]
 	_ = [1]struct{}{}[event.IdentitySize-uint(len(bpf.GpucauseCommunicatorRecord{}.Identity))]
 	_ = [1]struct{}{}[event.MaxDependencies-uint(len(bpf.GpucauseCompletionRecord{}.Serial))]
 

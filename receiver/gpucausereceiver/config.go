@@ -28,6 +28,9 @@ type Config struct {
 	FollowWakers FollowWakersConfig `mapstructure:"follow_wakers"`
 	// Resource says what describes a traced process.
 	Resource ResourceConfig `mapstructure:"resource"`
+	// TraceContext says what is read of the context that processes publish, or
+	// others for them.
+	TraceContext TraceContextConfig `mapstructure:"trace_context"`
 	// CollectionInterval is the time between two emissions of the metrics.
 	CollectionInterval time.Duration `mapstructure:"collection_interval"`
 	// DiscoveryInterval is the pause between looks for newly mapped libraries.
@@ -165,6 +168,21 @@ type ResourceConfig struct {
 	CommandLine bool `mapstructure:"command_line"`
 }
 
+// TraceContextConfig says what is read of who a process is and which spans its
+// threads are in.
+type TraceContextConfig struct {
+	// SharedMap reads the span of a thread from the map that OBI fills.
+	SharedMap bool `mapstructure:"shared_map"`
+	// BPFFS is where the BPF file system with that map is mounted.
+	BPFFS string `mapstructure:"bpf_fs"`
+	// ThreadContext reads the span of a thread where the thread publishes it (OTEP 4947).
+	ThreadContext bool `mapstructure:"thread_context"`
+	// ProcessContext reads the resource of a process where it publishes it (OTEP 4719).
+	ProcessContext bool `mapstructure:"process_context"`
+	// Parent makes traces part of that of the span, instead of linking to it.
+	Parent bool `mapstructure:"parent"`
+}
+
 // ErrorMode says what happens where nothing can be traced.
 type ErrorMode string
 
@@ -212,6 +230,7 @@ func createDefaultConfig() component.Config {
 		},
 		Spans:              SpansConfig{MaxPerSecond: 500, MaxDepth: 4, MaxIntervals: 64},
 		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 64},
+		TraceContext:       TraceContextConfig{BPFFS: "/sys/fs/bpf", ProcessContext: true},
 		CollectionInterval: 10 * time.Second,
 		DiscoveryInterval:  settings.DiscoverEvery,
 		ErrorMode:          ErrorModePropagate,
@@ -241,5 +260,15 @@ func (c *Config) captureSettings() capture.Settings {
 		MaxCommunicators: c.NCCL.MaxCommunicators,
 		DiscoverEvery:    c.DiscoveryInterval,
 		SingleStepARM64:  c.Attach.SingleStepARM64,
+		SharedSpans:      c.TraceContext.sharedSpans(),
+		ThreadSpans:      c.TraceContext.ThreadContext,
 	}
+}
+
+// sharedSpans is the BPF file system with the shared map, or "" where it is not read.
+func (t TraceContextConfig) sharedSpans() string {
+	if !t.SharedMap {
+		return ""
+	}
+	return t.BPFFS
 }

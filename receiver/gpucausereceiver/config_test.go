@@ -57,6 +57,7 @@ func TestEveryKey(t *testing.T) {
 		Spans:              SpansConfig{MaxPerSecond: 100, MaxDepth: 2, MaxIntervals: 32},
 		FollowWakers:       FollowWakersConfig{Enabled: true, MaxProcesses: 5},
 		Resource:           ResourceConfig{CommandLine: true},
+		TraceContext:       TraceContextConfig{SharedMap: true, BPFFS: "/run/bpf", ThreadContext: true, Parent: true},
 		CollectionInterval: 30 * time.Second,
 		DiscoveryInterval:  time.Second,
 		ErrorMode:          ErrorModeDegrade,
@@ -67,8 +68,8 @@ func TestEveryKey(t *testing.T) {
 		Interruption: 50 * time.Microsecond, SampleEvery: 1000, SplitFunctions: true,
 		MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
 		RingBytes: 1 << 20, MaxProcesses: 10, MaxThreads: 20, MaxSeries: 30, MaxFunctions: 50, MaxPointers: 60,
-		MaxCommunicators: 70,
-		DiscoverEvery:    time.Second,
+		MaxCommunicators: 70, SharedSpans: "/run/bpf", ThreadSpans: true,
+		DiscoverEvery: time.Second,
 	}, config.captureSettings())
 }
 
@@ -94,6 +95,8 @@ func TestInvalidConfigsSayWhatToWrite(t *testing.T) {
 		"limit":        "limits::max_processes is 0: use 1 to 1048576",
 		"depth":        "spans::max_depth is 100: use 1 to 16",
 		"followed":     "follow_wakers::max_processes is 11: use 1 to 10 (limits::max_processes), or set follow_wakers::enabled to false",
+		"bpf_fs":       `trace_context::bpf_fs is "bpf": use the path where a BPF file system is mounted, such as /sys/fs/bpf`,
+		"parent":       "trace_context::parent is true, and no spans are read: set trace_context::thread_context or trace_context::shared_map to true, too",
 		"error_mode":   `error_mode is "ignore": use propagate or degrade`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,33 +1,39 @@
 package gpucausereceiver
 
 import (
+	"cmp"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/target"
 )
 
-// describeProcess returns the resource attributes of a process besides its id
-// and host: what /proc says of it, and what the process itself declares in
-// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, but for its identity. They are
-// empty where the process is gone.
-func describeProcess(procPath string, pid event.PID, config ResourceConfig) pcommon.Map {
+const keyServiceName = "service.name"
+
+// attributesOf returns the resource attributes of a process besides its id and
+// host: what /proc says of it, and what the process itself declares in
+// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME or, where it does not there, in
+// its process context, but for its identity.
+func attributesOf(p *target.Process, published map[string]any) pcommon.Map {
 	attributes := pcommon.NewMap()
-	p, err := target.Describe(procPath, pid, target.DescribeOptions{CommandLine: config.CommandLine})
-	if err != nil {
-		return attributes
+	for key, value := range published {
+		if _, text := value.(string); (text || !strings.HasPrefix(key, "service.")) && !isIdentity(key) && !isOfAnSDK(key) {
+			_ = attributes.PutEmpty(key).FromRaw(value) // of one of the types that a value can have
+		}
 	}
 	for key, value := range p.ResourceAttributes {
 		if !isIdentity(key) {
 			attributes.PutStr(key, value)
 		}
 	}
-	putIdentity(attributes, &p)
-	putService(attributes, &p)
+	putIdentity(attributes, p)
+	putService(attributes, p)
 	return attributes
 }
+
+// isOfAnSDK reports whether a key tells what made the telemetry of the process itself.
+func isOfAnSDK(key string) bool { return strings.HasPrefix(key, "telemetry.") }
 
 // isIdentity reports whether a key says which machine, process, thread or
 // container something is. That is for the Linux kernel to say: a process's own
@@ -58,16 +64,13 @@ func putIdentity(attributes pcommon.Map, p *target.Process) {
 
 // putService names the service as the process does, or else by its title.
 func putService(attributes pcommon.Map, p *target.Process) {
-	name := p.Service.Name
-	if name == "" {
-		name = p.Title
-	}
-	if name == "" {
-		name = p.Executable
-	}
-	putText(attributes, "service.name", name)
+	putText(attributes, keyServiceName, p.Service.Name)
 	putText(attributes, "service.namespace", p.Service.Namespace)
 	putText(attributes, "service.instance.id", p.Service.InstanceID)
+	if name, ok := attributes.Get(keyServiceName); ok && name.AsString() != "" {
+		return
+	}
+	putText(attributes, keyServiceName, cmp.Or(p.Title, p.Executable))
 }
 
 func putText(attributes pcommon.Map, key, value string) {

@@ -15,10 +15,15 @@ import (
 // writeProcess puts process 7 into a directory that stands for /proc.
 func writeProcess(t *testing.T, procPath, environ string) {
 	t.Helper()
-	directory := filepath.Join(procPath, "7")
+	writeProcessOf(t, procPath, "7", environ)
+}
+
+func writeProcessOf(t *testing.T, procPath, pid, environ string) {
+	t.Helper()
+	directory := filepath.Join(procPath, pid)
 	require.NoError(t, os.MkdirAll(directory, 0o700))
 	for name, text := range map[string]string{
-		"stat":    "7 (python3) S 3 7 7 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 4200 0 0",
+		"stat":    pid + " (python3) S 3 7 7 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 4200 0 0",
 		"cmdline": "/usr/bin/engine\x00--port\x00",
 		"environ": environ,
 	} {
@@ -81,4 +86,41 @@ func TestExecutedProgramIsDescribedAnew(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(procPath, "7")))
 	p.renew(id)
 	assert.Equal(t, "engine", name(), "gone too soon")
+}
+
+func TestPublishedResourceStandsBehindTheEnvironment(t *testing.T) {
+	procPath, id := t.TempDir(), event.ProcessID{PID: 7, Start: 1}
+	writeProcess(t, procPath, "OTEL_RESOURCE_ATTRIBUTES=service.namespace=prod,team=a\x00")
+	p := newProcesses(procPath, host{}, ResourceConfig{})
+	p.renew(id)
+	resource := pcommon.NewResource()
+	described := func() map[string]any {
+		attributes := pcommon.NewMap()
+		p.describe(id, attributes)
+		return attributes.AsRaw()
+	}
+	assert.Equal(t, "engine", described()["service.name"], "its title")
+	p.publish(id, map[string]any{
+		"service.name": "trainer", "service.namespace": "test", "service.instance.id": "r7", "team": "b", "deployment": "x", "replicas": int64(3),
+		"process.pid": int64(1), "host.name": "evil", "container.id": "fake", "k8s.pod.uid": "fake", "thread.id": int64(1), "telemetry.sdk.name": "x",
+	})
+	assert.Equal(t, map[string]any{
+		"process.parent_pid": int64(3), "service.name": "trainer", "service.namespace": "prod", "service.instance.id": "r7",
+		"team": "a", "deployment": "x", "replicas": int64(3),
+	}, described())
+
+	p.resource(id, resource)
+	p.publish(id, map[string]any{"service.name": int64(7)})
+	assert.Equal(t, "engine", described()["service.name"], "it is no text")
+	again := pcommon.NewResource()
+	p.resource(id, again)
+	assert.Equal(t, resource.Attributes().AsRaw(), again.Attributes().AsRaw(), "a series keeps its resource")
+
+	p.publish(event.ProcessID{PID: 7, Start: 2}, map[string]any{"service.name": "of another process"})
+	p.publish(event.ProcessID{PID: 8, Start: 1}, map[string]any{"service.name": "of no process"})
+	assert.Equal(t, "engine", described()["service.name"])
+	p.executed(id)
+	p.renew(id)
+	p.publish(id, nil)
+	assert.NotContains(t, described(), "deployment")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/internal/probe"
+	"github.com/gpucause/gpucause/internal/threadcontext"
 )
 
 const wallOffset = ktime.Offset(1_700_000_000 * time.Second)
@@ -31,6 +32,8 @@ type fakeSource struct {
 	report    capture.Report
 	drainErr  error
 	followErr error
+	places    []threadcontext.Place
+	placeErr  error
 	panics    bool
 	closed    int
 }
@@ -94,6 +97,15 @@ func (s *fakeSource) Follow(pid event.PID) error {
 	defer s.mu.Unlock()
 	s.followed = append(s.followed, pid)
 	return s.followErr
+}
+
+func (*fakeSource) Program(event.PID) (capture.Program, error) { return capture.Program{}, nil }
+
+func (s *fakeSource) PlaceThreadContext(_ capture.Program, place threadcontext.Place) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places = append(s.places, place)
+	return s.placeErr
 }
 
 func (s *fakeSource) Report() capture.Report {

@@ -31,6 +31,7 @@ func (p *pipeline) start() {
 	beside, stopBeside := context.WithCancel(ctx)
 	p.loop.beside.Go(func() { p.functions.stubs.run(beside) })
 	p.loop.beside.Go(func() { p.collectives.reading.asker.run(beside) })
+	p.loop.beside.Go(func() { p.contexts.asker.run(beside) })
 	go func() {
 		defer close(p.loop.done)
 		defer p.loop.beside.Wait()

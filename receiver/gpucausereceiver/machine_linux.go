@@ -10,6 +10,9 @@ import (
 	"github.com/gpucause/gpucause/internal/hoststub"
 	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/internal/ncclmemory"
+	"github.com/gpucause/gpucause/internal/processcontext"
+	"github.com/gpucause/gpucause/internal/target"
+	"github.com/gpucause/gpucause/internal/threadcontext"
 )
 
 func thisMachine() machine {
@@ -20,6 +23,7 @@ func thisMachine() machine {
 		offset:           ktime.MeasureOffset,
 		stubName:         nameStub(hoststub.NewNamer(procPath)),
 		readCommunicator: readCommunicator(ncclmemory.NewReader(procPath)),
+		readContext:      readContext(procPath, threadcontext.NewFinder(procPath)),
 		procPath:         procPath,
 	}
 }
@@ -34,6 +38,20 @@ func readCommunicator(reader *ncclmemory.Reader) func(commQuestion) (collective.
 			PID: q.pid, Address: q.handle, Rank: q.rank, Size: q.size, Identity: q.identity,
 		})
 		return collective.Read{Hash: answer.Hash, Rank: answer.Rank, Size: answer.Size}, err
+	}
+}
+
+func readContext(procPath string, finder *threadcontext.Finder) func(contextQuestion) (contextAnswer, error) {
+	return func(q contextQuestion) (contextAnswer, error) {
+		var answer contextAnswer
+		answer.process, answer.processErr = processcontext.Read(procPath, q.id.PID)
+		if q.threads {
+			answer.place, answer.placeErr = finder.Find(q.id.PID)
+		}
+		if !target.Is(procPath, q.id) {
+			return contextAnswer{}, capture.ErrProcessGone
+		}
+		return answer, nil
 	}
 }
 

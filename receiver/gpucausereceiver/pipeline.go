@@ -54,6 +54,7 @@ type pipeline struct {
 	wakers      *wakers
 	functions   *functions
 	collectives *collectives
+	contexts    *contexts
 	processes   *processes
 	overflowed  uint64 // of the aggregator, already counted
 }
@@ -78,6 +79,7 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 		functions: newFunctions(r.machine.stubName),
 		processes: newProcesses(r.machine.procPath, thisHost(), r.config.Resource),
 	}
+	p.contexts = newContexts(r.config, opened, p.processes, r.machine.readContext)
 	p.collectives = newCollectives(r.config.NCCL, p.processes.host.id, r.machine.readCommunicator)
 	p.makeBuilders(r.settings.BuildInfo.Version)
 	if p.offset, err = r.machine.offset(); err != nil {
@@ -104,6 +106,7 @@ func (p *pipeline) makeBuilders(version string) {
 		Resource:     p.processes.describe,
 		Symbol:       names.location,
 		FunctionName: p.functions.name,
+		ActiveParent: p.config.TraceContext.Parent,
 	})
 	p.aggregator = measurement.NewAggregator(measurement.Settings{
 		MaxSeriesPerProcess: int(p.config.Limits.MaxSeriesPerProcess),
@@ -123,6 +126,7 @@ func (p *pipeline) drain(ctx context.Context) {
 		p.report("reading the clock", err)
 		return
 	}
+	p.contexts.collect(now)
 	p.emit(ctx, now, now)
 	p.follow(ctx, now)
 }
@@ -163,8 +167,10 @@ func (p *pipeline) change(change *event.ProcessChange) {
 	switch change.Kind {
 	case event.ProcessAdopted:
 		p.processes.renew(id)
+		p.contexts.watch(id)
 	case event.ProcessExecuted:
 		p.processes.executed(id)
+		p.contexts.forget(id.PID)
 		p.functions.forget(id.PID)
 		p.wakers.forget(id.PID)
 	case event.ProcessExited:
@@ -261,6 +267,7 @@ func (p *pipeline) follow(ctx context.Context, now ktime.Time) {
 			continue
 		}
 		p.processes.renew(event.ProcessID{PID: pid})
+		p.contexts.watch(event.ProcessID{PID: pid})
 		p.timeline.Follow(event.ProcessID{PID: pid}, now)
 		p.telemetry.GpucauseWakersFollowed.Add(ctx, 1)
 	}
@@ -305,6 +312,7 @@ func (p *pipeline) forget(id event.ProcessID) {
 	p.functions.forget(id.PID)
 	p.budgets.forget(id.PID)
 	p.wakers.forget(id.PID)
+	p.contexts.end(id)
 	p.collectives.arrivals.Forget(id.PID)
 	if p.judge != nil {
 		p.judge.Forget(id.PID)
@@ -313,7 +321,7 @@ func (p *pipeline) forget(id event.ProcessID) {
 
 // observe publishes figures of this goroutine's own for the component's metrics.
 func (p *pipeline) observe(ctx context.Context) {
-	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats())
+	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats(), p.contexts.stats())
 	overflowed := p.aggregator.Overflowed()
 	p.telemetry.GpucauseSeriesOverflow.Add(ctx, int64(overflowed-p.overflowed))
 	p.overflowed = overflowed

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
+	"github.com/gpucause/gpucause/internal/target"
 )
 
 // maxDescribed bounds the remembered descriptions; beyond it a process is
@@ -27,8 +28,9 @@ type processes struct {
 
 type description struct {
 	start      ktime.Time
-	attributes pcommon.Map
-	executed   bool // another program since it was described
+	process    target.Process // as /proc has it
+	attributes pcommon.Map    // empty where the process was gone
+	executed   bool           // another program since it was described
 	// series is what its metrics say, once they were asked for: a series keeps
 	// its resource.
 	series   pcommon.Map
@@ -49,11 +51,31 @@ func (p *processes) learn(id event.ProcessID) description {
 	if ok && (found.start == id.Start || id.Start == 0) {
 		return found
 	}
-	fresh := description{start: id.Start, attributes: describeProcess(p.procPath, id.PID, p.config)}
+	fresh := description{start: id.Start, attributes: pcommon.NewMap()}
+	p.look(id.PID, &fresh)
 	if ok || len(p.known) < maxDescribed {
 		p.known[id.PID] = fresh
 	}
 	return fresh
+}
+
+// look describes a process as it is now, if it is still there.
+func (p *processes) look(pid event.PID, d *description) {
+	found, err := target.Describe(p.procPath, pid, target.DescribeOptions{CommandLine: p.config.CommandLine})
+	if err == nil {
+		d.process, d.attributes = found, attributesOf(&found, nil)
+	}
+}
+
+// publish adds what a process publishes of itself to its description. What its
+// metrics say already stays.
+func (p *processes) publish(id event.ProcessID, published map[string]any) {
+	found, ok := p.known[id.PID]
+	if !ok || id.Start != 0 && found.start != id.Start || found.process.PID == 0 {
+		return
+	}
+	found.attributes = attributesOf(&found.process, published)
+	p.known[id.PID] = found
 }
 
 // executed notes that a process has replaced its program. What is told of the
@@ -73,9 +95,7 @@ func (p *processes) renew(id event.ProcessID) {
 		return
 	}
 	found.executed = false
-	if attributes := describeProcess(p.procPath, id.PID, p.config); attributes.Len() > 0 {
-		found.attributes = attributes
-	}
+	p.look(id.PID, &found)
 	p.known[id.PID] = found
 }
 

@@ -30,6 +30,7 @@ type reporter struct {
 	report   capture.Report
 	timeline timeline.Stats
 	tracker  collective.Stats
+	contexts contextStats
 }
 
 func (r *reporter) current() capture.Report {
@@ -42,10 +43,29 @@ func (r *reporter) current() capture.Report {
 }
 
 // set publishes the figures that only the pipeline's goroutine may read.
-func (r *reporter) set(tl timeline.Stats, tracker collective.Stats) {
+func (r *reporter) set(tl timeline.Stats, tracker collective.Stats, contexts contextStats) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.timeline, r.tracker = tl, tracker
+	r.timeline, r.tracker, r.contexts = tl, tracker, contexts
+}
+
+// contextLosses are by reason, those of the kernel side included.
+func (r *reporter) contextLosses() map[string]uint64 {
+	unreadable := r.current().ContextFaults
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	losses := map[string]uint64{"unreadable": unreadable}
+	for _, reason := range []string{"process_context", "thread_context", "schema", "refused"} {
+		losses[reason] = r.contexts.losses[reason]
+	}
+	return losses
+}
+
+func (r *reporter) publishers(_ context.Context, observer metric.Int64Observer) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	observe(observer, "context", map[string]uint64{"process": uint64(r.contexts.process), "thread": uint64(r.contexts.threads)})
+	return nil
 }
 
 func (r *reporter) collectiveLosses() map[string]uint64 {
@@ -104,6 +124,8 @@ func (r *reporter) register(b *metadata.TelemetryBuilder) error {
 		b.RegisterGpucauseDiscoveryTimeCallback(r.count(func(r capture.Report) uint64 { return uint64(max(r.DiscoveryTime, 0)) })),
 		b.RegisterGpucauseTimelineLossesCallback(observeLosses(r.losses)),
 		b.RegisterGpucauseCollectiveLossesCallback(observeLosses(r.collectiveLosses)),
+		b.RegisterGpucauseContextLossesCallback(observeLosses(r.contextLosses)),
+		b.RegisterGpucauseContextPublishersCallback(r.publishers),
 	)
 }
 

@@ -18,6 +18,7 @@ type source interface {
 	Drain(handle func(*event.Record)) error
 	Snapshot() (*event.Snapshot, error)
 	Follow(event.PID) error
+	placer
 	Report() capture.Report
 	Close() error
 }
@@ -31,6 +32,9 @@ type machine struct {
 	stubName func(stub) (string, error)
 	// readCommunicator reads a communicator in its process's memory; nil where none can be.
 	readCommunicator func(commQuestion) (collective.Read, error)
+	// readContext reads what a process publishes; nil where nothing can be. Its error
+	// says that the process is gone.
+	readContext func(contextQuestion) (contextAnswer, error)
 	// procPath is where the traced processes' /proc is mounted.
 	procPath string
 }

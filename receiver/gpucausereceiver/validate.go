@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"path/filepath"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/capture"
@@ -49,6 +50,7 @@ func (c *Config) Validate() error {
 		within("spans::max_depth", c.Spans.MaxDepth, maxSpanDepth),
 		within("spans::max_intervals", c.Spans.MaxIntervals, maxSpanIntervals),
 		c.FollowWakers.validate(c.Limits),
+		c.TraceContext.validate(),
 		c.ErrorMode.validate(),
 	)
 }
@@ -145,6 +147,16 @@ func (f FollowWakersConfig) validate(limits LimitsConfig) error {
 	if f.Enabled && (f.MaxProcesses == 0 || f.MaxProcesses > limits.MaxProcesses) {
 		return fmt.Errorf("follow_wakers::max_processes is %d: use 1 to %d (limits::max_processes), or set follow_wakers::enabled to false",
 			f.MaxProcesses, limits.MaxProcesses)
+	}
+	return nil
+}
+
+func (t TraceContextConfig) validate() error {
+	if t.SharedMap && !filepath.IsAbs(t.BPFFS) {
+		return fmt.Errorf("trace_context::bpf_fs is %q: use the path where a BPF file system is mounted, such as /sys/fs/bpf", t.BPFFS)
+	}
+	if t.Parent && !t.SharedMap && !t.ThreadContext {
+		return errors.New("trace_context::parent is true, and no spans are read: set trace_context::thread_context or trace_context::shared_map to true, too")
 	}
 	return nil
 }

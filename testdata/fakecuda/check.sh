@@ -47,6 +47,12 @@ is "functions that libnccl exports" "$(exported out/libnccl.so.2)" "$(exported o
 is "functions of NCCL that its hidden twin exports" "$(exported out/libfaketorch-hidden.so)" 0
 [ -z "$(find /dev/shm -name 'fakenccl.*' -user "$(id -un)" 2>/dev/null)" ] || fail "shared memory is left over"
 
+timeout 20 out/publisher scripts/contexts.wl >"$tmp/places" || fail contexts.wl
+is "places of thread contexts" "$(sort -u "$tmp/places" | wc -l)" 2
+for library in out/libcontext-*.so; do
+	printf 'context-library %s\ncontext-place\n' "$PWD/$library" | timeout 20 out/workload - >/dev/null || fail "$library"
+done
+
 timeout 20 out/liar >/dev/null || fail liar
 [ ! -x out/thrower ] || out/thrower 100 >/dev/null || fail thrower
 out/bench-calls cudaLaunchKernel 1000000 | awk '$2 > 1000 {exit 1}' || fail "launches are too slow"

@@ -352,7 +352,7 @@ void run_block(struct actor *actor, const struct node *node)
 			join();
 		else if (!run_call(actor, node) && !run_structure(actor, node) &&
 			 !run_simple(actor, node, cpu_statements) && !run_simple(actor, node, io_statements) &&
-			 !run_simple(actor, node, wait_statements))
+			 !run_simple(actor, node, wait_statements) && !run_simple(actor, node, context_statements))
 			script_fail(node, "unknown statement");
 	}
 }

@@ -54,13 +54,13 @@ void run_failed(const struct node *node, const char *what, long got);
 /* run_title changes what /proc/PID/cmdline shows, cut to the command line's length. */
 void run_title(const char *text);
 
-/* A statement that is not a block: statements.c, io.c, waits.c. */
+/* A statement that is not a block: statements.c, io.c, waits.c, contexts.c. */
 struct statement {
 	const char *name;
 	int min_args; /* words after the name */
 	void (*run)(struct actor *actor, const struct node *node);
 };
-extern const struct statement cpu_statements[], io_statements[], wait_statements[];
+extern const struct statement cpu_statements[], io_statements[], wait_statements[], context_statements[];
 
 /* run_number reads a number, duration, size or object; exits 2 when it is none. */
 uint64_t run_number(const struct node *node, const char *text);

@@ -17,6 +17,7 @@ type Symbol struct {
 	Alias  string // another symbol, defined before, at whose address this one is
 	Type   elf.SymType
 	NoSize bool
+	Value  uint64 // instead of an address, of a symbol that is none: a thread-local one
 }
 
 // Function is an ordinary function symbol.
@@ -32,6 +33,22 @@ type Image struct {
 	Dynamic  []Symbol  // .dynsym
 	Local    []Symbol  // .symtab
 	Sections []string  // further, empty sections, by name
+
+	ThreadLocal ThreadLocal
+	Relocations []Relocation // of .dynsym
+}
+
+// ThreadLocal is the segment of thread-local storage; its zero value is none.
+type ThreadLocal struct {
+	Addr, Size, Align uint64
+}
+
+// Relocation is a relocation with an addend.
+type Relocation struct {
+	Addr   uint64
+	Symbol uint32 // index
+	Type   uint32
+	Addend uint64
 }
 
 type sectionHeader struct {
@@ -41,10 +58,11 @@ type sectionHeader struct {
 
 // Bytes builds the file.
 func (i Image) Bytes() []byte {
-	b := &builder{file: make([]byte, 64+56), addrs: map[string]uint64{}}
+	b := &builder{file: make([]byte, 64+2*56), addrs: map[string]uint64{}}
 	b.sections = []sectionHeader{{}}
 	b.symbols(".dynsym", elf.SHT_DYNSYM, i.Dynamic)
 	b.symbols(".symtab", elf.SHT_SYMTAB, i.Local)
+	b.relocations(i.Relocations)
 	for _, name := range i.Sections {
 		b.section(name, elf.SHT_PROGBITS, nil, 0)
 	}
@@ -86,7 +104,7 @@ func (b *builder) symbols(name string, kind elf.SectionType, symbols []Symbol) {
 		entry := make([]byte, 24)
 		binary.LittleEndian.PutUint32(entry, uint32(len(names)))
 		entry[4] = byte(elf.STB_GLOBAL)<<4 | byte(s.Type)
-		if addr := b.place(s); addr != 0 {
+		if addr := max(b.place(s), s.Value); addr != 0 {
 			binary.LittleEndian.PutUint16(entry[6:], 1)
 			binary.LittleEndian.PutUint64(entry[8:], addr)
 		}
@@ -98,6 +116,19 @@ func (b *builder) symbols(name string, kind elf.SectionType, symbols []Symbol) {
 	}
 	link := b.section(name+".strings", elf.SHT_STRTAB, names, 0)
 	b.section(name, kind, table, link)
+}
+
+func (b *builder) relocations(relocations []Relocation) {
+	if relocations == nil {
+		return
+	}
+	var table []byte
+	for _, r := range relocations {
+		table = binary.LittleEndian.AppendUint64(table, r.Addr)
+		table = binary.LittleEndian.AppendUint64(table, uint64(r.Symbol)<<32|uint64(r.Type))
+		table = binary.LittleEndian.AppendUint64(table, r.Addend)
+	}
+	b.section(".rela.dyn", elf.SHT_RELA, table, 0) //nolint:misspell // the type of section is called so
 }
 
 // place puts a symbol's code into the file and returns its address, 0 for an
@@ -141,7 +172,7 @@ func (b *builder) header(i Image, sections, names int) {
 	binary.LittleEndian.PutUint64(h[32:], 64)
 	binary.LittleEndian.PutUint64(h[40:], uint64(sections))
 	binary.LittleEndian.PutUint16(h[54:], 56)
-	binary.LittleEndian.PutUint16(h[56:], 1)
+	binary.LittleEndian.PutUint16(h[56:], 2)
 	binary.LittleEndian.PutUint16(h[58:], 64)
 	binary.LittleEndian.PutUint16(h[60:], uint16(len(b.sections)))
 	binary.LittleEndian.PutUint16(h[62:], uint16(names))
@@ -152,4 +183,13 @@ func (b *builder) header(i Image, sections, names int) {
 	binary.LittleEndian.PutUint64(load[16:], Base)
 	binary.LittleEndian.PutUint64(load[32:], uint64(len(h)))
 	binary.LittleEndian.PutUint64(load[40:], uint64(len(h)))
+
+	if i.ThreadLocal == (ThreadLocal{}) {
+		return // of type PT_NULL
+	}
+	tls := h[64+56:]
+	binary.LittleEndian.PutUint32(tls, uint32(elf.PT_TLS))
+	binary.LittleEndian.PutUint64(tls[16:], i.ThreadLocal.Addr)
+	binary.LittleEndian.PutUint64(tls[40:], i.ThreadLocal.Size)
+	binary.LittleEndian.PutUint64(tls[48:], i.ThreadLocal.Align)
 }

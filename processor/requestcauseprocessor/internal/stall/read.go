@@ -32,10 +32,9 @@ const (
 	maxName    = 64
 )
 
-// IsRoot reports whether span is the root of a dispatch cycle's trace.
-func IsRoot(span ptrace.Span) bool {
-	return span.ParentSpanID().IsEmpty() && span.Name() == cycleName
-}
+// IsRoot reports whether span is the root of a dispatch cycle. It may have a parent
+// all the same: with the receiver's trace_context::parent the span that its thread was in.
+func IsRoot(span ptrace.Span) bool { return span.Name() == cycleName }
 
 // Read reads the root of a dispatch cycle's trace. It reports false where the
 // span does not say when, where and what it was.

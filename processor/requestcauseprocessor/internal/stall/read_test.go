@@ -55,6 +55,15 @@ func TestStallOfTheReceiver(t *testing.T) {
 	assert.Contains(t, s.Summary, "woken by kv-offload (tid 102)")
 }
 
+func TestStallUnderASpanOfItsProgram(t *testing.T) {
+	root := roots(t, "stall-lock.yaml")[0]
+	root.SetParentSpanID(pcommon.SpanID{1})
+	require.True(t, IsRoot(root))
+	s, ok := Read(root)
+	require.True(t, ok)
+	assert.Equal(t, root.SpanID(), s.Root)
+}
+
 func TestFailedCycleIsCalledByItsKind(t *testing.T) {
 	found := roots(t, "stall-failed.yaml")
 	require.NotEmpty(t, found)

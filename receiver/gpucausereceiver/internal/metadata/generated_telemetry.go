@@ -40,6 +40,8 @@ type TelemetryBuilder struct {
 	GpucauseCollectiveLosses      metric.Int64ObservableCounter
 	GpucauseCollectivesEmitted    metric.Int64Counter
 	GpucauseCollectivesSuppressed metric.Int64Counter
+	GpucauseContextLosses         metric.Int64ObservableCounter
+	GpucauseContextPublishers     metric.Int64ObservableGauge
 	GpucauseCyclesIncomplete      metric.Int64Counter
 	GpucauseCyclesJudged          metric.Int64Counter
 	GpucauseDiscoveryPasses       metric.Int64ObservableCounter
@@ -190,6 +192,36 @@ func (builder *TelemetryBuilder) RegisterGpucauseCollectiveLossesCallback(cb met
 		cb(ctx, &observerInt64{inst: builder.GpucauseCollectiveLosses, obs: o})
 		return nil
 	}, builder.GpucauseCollectiveLosses)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterGpucauseContextLossesCallback sets callback for observable GpucauseContextLosses metric.
+func (builder *TelemetryBuilder) RegisterGpucauseContextLossesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.GpucauseContextLosses, obs: o})
+		return nil
+	}, builder.GpucauseContextLosses)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterGpucauseContextPublishersCallback sets callback for observable GpucauseContextPublishers metric.
+func (builder *TelemetryBuilder) RegisterGpucauseContextPublishersCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.GpucauseContextPublishers, obs: o})
+		return nil
+	}, builder.GpucauseContextPublishers)
 	if err != nil {
 		return err
 	}
@@ -492,6 +524,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_gpucause_collectives_suppressed",
 		metric.WithDescription("Operations of NCCL that were worth a span and did not become one, because their process was over spans::max_per_second. [Development]"),
 		metric.WithUnit("{operation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseContextLosses, err = builder.meter.Int64ObservableCounter(
+		"otelcol_gpucause_context_losses",
+		metric.WithDescription("What processes publish of themselves, or of the spans that their threads are in, and that could not be read, by attribute reason: process_context, thread_context, schema and refused once per process and program, unreadable once per read. [Development]"),
+		metric.WithUnit("{loss}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseContextPublishers, err = builder.meter.Int64ObservableGauge(
+		"otelcol_gpucause_context_publishers",
+		metric.WithDescription("Processes that publish who they are (attribute context: process), or where their threads publish the spans that they are in (thread). [Development]"),
+		metric.WithUnit("{process}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.GpucauseCyclesIncomplete, err = builder.meter.Int64Counter(

@@ -31,7 +31,7 @@ func (e *Emitted) Duration() time.Duration { return e.End.Sub(e.Start) }
 func (b *Batch) Append(chain *causality.Chain) []Emitted {
 	id := b.builder.rootID(chain.Process, chain.Root.Call)
 	w := writer{batch: b, trace: id.trace}
-	root := w.call(chain.Root, place{from: chain.Root.Start, to: chain.Root.End, own: true})
+	root := w.call(chain.Root, id.place(chain.Root.Start, chain.Root.End, &chain.Root.Call.Span))
 	w.describeRoot(root, chain)
 	w.linkPrevious(root, threadKey{process: chain.Process, tid: chain.Root.Call.Task.Thread.TID}, id)
 	return w.emitted
@@ -52,6 +52,19 @@ type place struct {
 	parent   pcommon.SpanID
 	from, to ktime.Time // the parent's time: nothing under it sticks out
 	own      bool       // on the chain's own thread, not a waker's
+	// active is the span that the thread of what is around it was in, to which the
+	// trace leads already.
+	active event.ActiveSpan
+}
+
+// place is where the root goes, which lasts from start to end and whose thread was
+// in a span.
+func (id *rootID) place(start, end ktime.Time, active *event.ActiveSpan) place {
+	at := place{parent: id.parent, from: start, to: end, own: true}
+	if !id.parent.IsEmpty() {
+		at.active = *active
+	}
+	return at
 }
 
 // part is what a span shows of an interval.
@@ -80,6 +93,7 @@ func (w *writer) interval(i *causality.Interval, at place) {
 func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
 	span, below := w.span(ownerOf(i), part{name: callName(i.Call), start: i.Start, end: i.End, key: callKey(i.Call)}, at)
 	w.describeCall(span, i)
+	below.active = linkActive(span, &i.Call.Span, at)
 	if at.own {
 		w.emitted = append(w.emitted, Emitted{
 			Process: i.Process, Thread: i.Call.Task.Thread, Probe: i.Call.Probe, Function: launched(i.Call),
@@ -128,5 +142,5 @@ func (w *writer) span(o owner, p part, at place) (ptrace.Span, place) {
 	span.Attributes().EnsureCapacity(attributesPerSpan)
 	span.Attributes().PutInt(attrThreadID, int64(o.task.Thread.TID))
 	span.Attributes().PutStr(attrThreadName, o.task.Comm.String())
-	return span, place{parent: span.SpanID(), from: start, to: end, own: at.own}
+	return span, place{parent: span.SpanID(), from: start, to: end, own: at.own, active: at.active}
 }

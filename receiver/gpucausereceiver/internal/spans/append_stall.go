@@ -14,7 +14,7 @@ const cycleName = "dispatch cycle"
 func (b *Batch) AppendStall(stall *causality.Stall) []Emitted {
 	id := b.builder.stallID(stall)
 	w := writer{batch: b, trace: id.trace}
-	root, below := w.cycle(stall)
+	root, below := w.cycle(stall, &id)
 	for _, child := range stall.Children {
 		w.interval(child, below)
 	}
@@ -25,12 +25,14 @@ func (b *Batch) AppendStall(stall *causality.Stall) []Emitted {
 	return w.emitted
 }
 
-func (w *writer) cycle(stall *causality.Stall) (ptrace.Span, place) {
+func (w *writer) cycle(stall *causality.Stall, id *rootID) (ptrace.Span, place) {
 	cycle := &stall.Cycle
 	o := owner{process: stall.Process, task: cycle.Task}
 	p := part{name: cycleName, start: cycle.Start, end: cycle.End, key: cycleKey(cycle)}
-	root, below := w.span(o, p, place{from: cycle.Start, to: cycle.End, own: true})
+	at := id.place(cycle.Start, cycle.End, &cycle.Span)
+	root, below := w.span(o, p, at)
 	w.describeStall(root, stall)
+	below.active = linkActive(root, &cycle.Span, at)
 	return root, below
 }
 

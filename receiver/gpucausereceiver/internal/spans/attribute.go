@@ -51,6 +51,8 @@ const (
 	attrLinkRelation = "stall.link"
 	linkPrevious     = "previous_on_thread"
 	linkOwn          = "own_trace"
+	linkActiveSpan   = "active_span"
+	attrLinkSource   = "stall.link.source"
 )
 
 // Attributes of an operation of NCCL.

@@ -28,6 +28,10 @@ type Settings struct {
 	// FunctionName names a launched function by its handle, or returns "".
 	FunctionName func(process event.ProcessID, handle uint64) string
 
+	// ActiveParent makes a root a child of the span that its thread was in, where
+	// that one is recorded for all that is known. Otherwise a link leads there.
+	ActiveParent bool
+
 	Arch       string // whose system call numbers records have, as GOARCH; default this program's
 	MaxThreads int    // whose previous trace is remembered, for links; default 8192
 }

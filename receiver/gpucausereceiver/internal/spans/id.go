@@ -25,19 +25,32 @@ const (
 // rootID identifies a trace and its root span. It follows from the outermost
 // call or the cycle alone, so that anybody who knows it can link to its trace.
 type rootID struct {
-	trace pcommon.TraceID
-	span  pcommon.SpanID
+	trace  pcommon.TraceID
+	span   pcommon.SpanID
+	parent pcommon.SpanID // of the span that the root's thread was in; zero: the trace is its own
 }
 
 func (b *Builder) rootID(process event.ProcessID, call *event.Call) rootID {
-	trace := b.traceID(process, call.Task.Thread.TID, call.Start, kindCall)
-	return rootID{trace: trace, span: spanID(trace, pcommon.SpanID{}, callKey(call))}
+	own := b.traceID(process, call.Task.Thread.TID, call.Start, kindCall)
+	return b.root(own, callKey(call), &call.Span)
 }
 
 // stallID identifies the trace of a dispatch cycle. A call that began with the
 // cycle has another one.
 func (b *Builder) stallID(stall *causality.Stall) rootID {
-	return b.cycleID(stall.Process, stall.Cycle.Task.Thread, stall.Cycle.Start)
+	cycle := &stall.Cycle
+	own := b.traceID(stall.Process, cycle.Task.Thread.TID, cycle.Start, kindCycle)
+	return b.root(own, cycleKey(cycle), &cycle.Span)
+}
+
+// root identifies a root in a trace of its own, or in that of the span that its thread was in.
+func (b *Builder) root(own pcommon.TraceID, key spanKey, active *event.ActiveSpan) rootID {
+	id := rootID{trace: own}
+	if b.settings.ActiveParent && active.Recorded() {
+		id.trace, id.parent = active.TraceID, active.SpanID
+	}
+	id.span = spanID(id.trace, id.parent, key)
+	return id
 }
 
 // traceID is a hash of host, process, thread, start and what the root is. It is never zero.

@@ -47,9 +47,28 @@ func (p *previousRoots) arrived(key threadKey) {
 }
 
 // link points span to another trace.
-func link(span ptrace.Span, to rootID, relation string) {
+func link(span ptrace.Span, to rootID, relation string) ptrace.SpanLink {
 	l := span.Links().AppendEmpty()
 	l.SetTraceID(to.trace)
 	l.SetSpanID(to.span)
 	l.Attributes().PutStr(attrLinkRelation, relation)
+	return l
+}
+
+// sources are the values of stall.link.source.
+var sources = map[event.SpanSource]string{
+	event.SpanSourceThread: "thread_context",
+	event.SpanSourceMap:    "shared_map",
+}
+
+// linkActive points span to the span that its thread was in, unless the trace leads
+// there already. It returns the one that it leads to below span.
+func linkActive(span ptrace.Span, active *event.ActiveSpan, at place) event.ActiveSpan {
+	if !active.Known() || active.Same(&at.active) {
+		return at.active
+	}
+	l := link(span, rootID{trace: active.TraceID, span: active.SpanID}, linkActiveSpan)
+	l.SetFlags(uint32(active.Flags))
+	l.Attributes().PutStr(attrLinkSource, sources[active.Source])
+	return *active
 }
