@@ -46,6 +46,7 @@ func TestLedgerSumsToWallClock(t *testing.T) {
 	tr := r.run(`
 pin 0
 cudaStreamCreate out=s
+sleep 20ms # read while it is no dispatcher yet
 cudaLaunchKernel func=gemm stream=s
 process hog { pin 0; repeat 20 { burn 5ms; sleep 5ms } }
 thread worker count=2 {

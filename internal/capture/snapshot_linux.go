@@ -93,6 +93,8 @@ func (t *tally) readThreads(s *event.Snapshot) error {
 	return t.threads.each(member, func(slot uint32, now, before *bpf.GpucauseThreadStats) {
 		if slot >= sharedStats && now.Dispatcher != 0 {
 			t.readLedger(s, slot, now, before)
+		} else {
+			now.Ledger = bpf.GpucauseLedger{} // told in whole once the thread is a dispatcher
 		}
 		sample := event.OffCPUSample{
 			Process:  processID(&now.Task, now.StartBoottimeNs),
