@@ -45,7 +45,7 @@ func copyStack(t *testing.T, to string) {
 	}
 }
 
-// runIn runs a script with the workload of another folder.
+// runIn runs a script with the workload of another folder, whose libraries are not probed yet.
 func (r *recorder) runIn(folder, program, script string) *truth {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "truth")
@@ -54,7 +54,7 @@ func (r *recorder) runIn(folder, program, script string) *truth {
 	cmd.Stderr = os.Stderr
 	require.NoError(r.t, cmd.Start())
 	r.follow(cmd)
-	tr := readTruth(r.t, file)
+	tr := lateTruth(r.t, file)
 	r.keep(tr.pids)
 	return tr
 }
@@ -143,7 +143,7 @@ func TestReplacedLibrary(t *testing.T) {
 	r := emptyRecorder(t)
 	require.NoError(t, os.WriteFile(goOn, nil, 0o600))
 	r.follow(cmd)
-	tr := readTruth(t, file)
+	tr := lateTruth(t, file)
 	r.keep(tr.pids)
 	assert.Equal(t, tr.counts, r.counts())
 }
@@ -174,7 +174,7 @@ func TestContainersOfOneImage(t *testing.T) {
 	libraries := make(map[uint64]bool) // inodes
 	for i, cmd := range commands {
 		r.follow(cmd)
-		tr := readTruth(t, truths[i])
+		tr := lateTruth(t, truths[i])
 		for key, n := range tr.counts {
 			want[key] += n
 		}

@@ -3,7 +3,6 @@
 package capture
 
 import (
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,15 +63,12 @@ func startStack(t *testing.T, folder, script string) *stackProcess {
 	return p
 }
 
-// finish lets it run its script to the end: whatever happens to us, it is
-// unharmed. The truth is without what it did before it waited: registering functions.
+// finish lets it run its script to the end: whatever happens to us, it is unharmed.
 func (p *stackProcess) finish() *truth {
 	p.t.Helper()
 	require.NoError(p.t, os.WriteFile(p.goOn, nil, 0o600))
 	require.NoError(p.t, p.cmd.Wait())
-	tr := readTruth(p.t, p.truth)
-	maps.DeleteFunc(tr.counts, func(key countKey, _ uint64) bool { return key.symbol == "__cudaRegisterFunction" })
-	return tr
+	return lateTruth(p.t, p.truth)
 }
 
 // With exactly the documented capabilities, an account without any other rights
