@@ -117,7 +117,7 @@ test-topology: ## Check agents, load-balancing exporters and two gateways with t
 	cd testdata/topology && $(GO) test -count=1 ./...
 
 .PHONY: test-foreign-ocb
-test-foreign-ocb: ## Build the receiver with a builder manifest outside this repository
+test-foreign-ocb: ## Build the components with a builder manifest outside this repository
 	testdata/foreign-ocb/run.sh
 
 .PHONY: test-vendor-libs

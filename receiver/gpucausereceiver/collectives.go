@@ -101,6 +101,9 @@ type commQuestion struct {
 	identity   []byte
 }
 
+// teaches tells whether the answer says where the library keeps rank and size.
+func (q *commQuestion) teaches() bool { return q.rank != collective.Unknown && q.size != collective.Unknown }
+
 const (
 	// readFirst is how long after it is heard of a communicator is read for the
 	// first time; each time after that it takes twice as long.
@@ -138,6 +141,9 @@ func (r *reading) add(c *collective.Communicator) {
 func (r *reading) collect(tracker *collective.Tracker, now ktime.Time) {
 	r.asker.answers(func(q commQuestion, read collective.Read) {
 		tracker.Resolve(q.pid, q.serial, read)
+		if q.teaches() {
+			r.hasten(q.pid, now)
+		}
 	})
 	for c, a := range r.due {
 		if a.at == 0 {
@@ -145,6 +151,16 @@ func (r *reading) collect(tracker *collective.Tracker, now ktime.Time) {
 		}
 		if now >= a.at && r.asker.ask(question(c)) {
 			r.postpone(c, a, now)
+		}
+	}
+}
+
+// hasten has those of a process's communicators read now of which not all is
+// known: since one that taught was read, it is known where to look.
+func (r *reading) hasten(pid event.PID, now ktime.Time) {
+	for c, a := range r.due {
+		if c.Process.PID == pid && !c.Complete() {
+			a.at = now
 		}
 	}
 }
