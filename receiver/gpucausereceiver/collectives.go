@@ -102,7 +102,9 @@ type commQuestion struct {
 }
 
 // teaches tells whether the answer says where the library keeps rank and size.
-func (q *commQuestion) teaches() bool { return q.rank != collective.Unknown && q.size != collective.Unknown }
+func (q *commQuestion) teaches() bool {
+	return q.rank != collective.Unknown && q.size != collective.Unknown
+}
 
 const (
 	// readFirst is how long after it is heard of a communicator is read for the
