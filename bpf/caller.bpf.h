@@ -18,6 +18,8 @@ static __noinline int enter_process(void)
 	fresh.followed = 0;
 	fresh.image = (u32)(bpf_ktime_get_ns() >> 10);
 	fresh.nccl = 0;
+	fresh.device = 0;
+	fresh.reserved = 0;
 	return bpf_map_update_elem(&processes, &tgid, &fresh, BPF_NOEXIST);
 }
 

@@ -10,7 +10,7 @@
 #include "nccl.bpf.h"
 
 /* The handle that a synchronisation or query is about. */
-static __always_inline u64 awaited_handle(const struct caller *caller, const struct frame *f, const volatile struct probe_row *row)
+static __always_inline u64 awaited_handle(struct caller *caller, const struct frame *f, const volatile struct probe_row *row)
 {
 	switch (row->edge) {
 	case edge_syncs_stream:
@@ -20,16 +20,19 @@ static __always_inline u64 awaited_handle(const struct caller *caller, const str
 	case edge_queries_event:
 		return slot_value(f, row->event_slot);
 	default:
-		return WHOLE_DEVICE;
+		return of_device(caller, WHOLE_DEVICE);
 	}
 }
 
-/* Whether an operation is not known to be complete. */
-static __always_inline bool is_open(struct caller *caller, const struct dependency *on)
+/* Copies between GPUs, or within one, do not wait for it. */
+static __always_inline bool waits_for_gpu(const struct frame *f, const volatile struct probe_row *row)
 {
-	struct communicator *c = find_communicator(caller, on->comm);
+	u32 kind;
 
-	return c && c->serial == on->serial && c->completed < on->operation;
+	if (row->kind_slot >= MAX_SLOTS)
+		return true;
+	kind = slot_value(f, row->kind_slot);
+	return kind == MEMCPY_HOST_TO_DEVICE || kind == MEMCPY_DEVICE_TO_HOST;
 }
 
 /* A synchronisation begins: if an operation that it covers is open, it waits for that one. */
@@ -41,7 +44,7 @@ static __noinline int enter_edge(struct caller *caller, struct frame *f)
 	if (!caller || !f || !(caller->nccl || uses_nccl(caller)))
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
-	if (row->edge < edge_syncs_stream || row->edge > edge_syncs_device)
+	if (row->edge < edge_syncs_stream || row->edge > edge_syncs_device || !waits_for_gpu(f, row))
 		return 0;
 	d = dependencies_of(caller, awaited_handle(caller, f, row));
 	if (!d)
@@ -113,6 +116,8 @@ static __noinline int see_completion(struct caller *caller, struct frame *f)
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	if (!waits_for_gpu(f, row))
+		return 0;
 	d = dependencies_of(caller, awaited_handle(caller, f, row));
 	if (d && complete_operations(caller, d))
 		emit_completion(caller, f, d);
@@ -135,7 +140,7 @@ static __noinline int record_event(struct caller *caller, struct frame *f)
 	if (!to)
 		return 0;
 	__builtin_memset(to, 0, sizeof(*to));
-	return from ? merge_dependencies(to, from) : 0;
+	return from ? merge_dependencies(caller, to, from) : 0;
 }
 
 static __noinline int await_event(struct caller *caller, struct frame *f)
@@ -150,7 +155,28 @@ static __noinline int await_event(struct caller *caller, struct frame *f)
 	if (!from)
 		return 0;
 	to = own_dependencies(caller, stream_handle(caller, row, slot_value(f, row->stream_slot)));
-	return merge_dependencies(to, from);
+	return merge_dependencies(caller, to, from);
+}
+
+/*
+ * The call that returned says what later calls of its thread are about: a GPU, or
+ * a CUDA graph that is captured. A capture that fails to end has ended.
+ */
+static __noinline int leave_setting(struct caller *caller, struct frame *f, u32 edge)
+{
+	if (!caller || !f)
+		return 0;
+	if (edge == edge_ends_capture) {
+		if (caller->captures)
+			caller->captures--;
+		return 0;
+	}
+	if (f->result)
+		return 0;
+	if (edge == edge_sets_device)
+		return set_device(caller, (u32)slot_value(f, 0));
+	caller->captures++;
+	return 0;
 }
 
 /* The call that returned has ordered GPU streams, or waited for one. */
@@ -158,9 +184,13 @@ static __noinline int leave_edge(struct caller *caller, struct frame *f)
 {
 	const volatile struct probe_row *row;
 
-	if (!caller || !f || !(caller->nccl || uses_nccl(caller)))
+	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	if (row->edge >= edge_begins_capture)
+		return leave_setting(caller, f, row->edge);
+	if (!(caller->nccl || uses_nccl(caller)))
+		return 0;
 	if (f->result) {
 		if (row->edge == edge_queries_event && f->result == row->benign) {
 			caller->pending_handle = slot_value(f, row->event_slot);
@@ -175,10 +205,10 @@ static __noinline int leave_edge(struct caller *caller, struct frame *f)
 	return see_completion(caller, f);
 }
 
-/* Whether a call may be about collectives: outside of processes with NCCL a test or two. */
+/* Whether a call may be about collectives, some of them to come: outside of processes with NCCL a test or two. */
 static __always_inline bool about_collectives(const volatile struct probe_row *row)
 {
-	return row->nccl_role || (nccl_processes && row->edge);
+	return row->nccl_role || (row->edge && (nccl_processes || row->edge >= edge_begins_capture));
 }
 
 /* Of nested calls the outermost counts: of NCCL's, and of what orders work. */

@@ -137,20 +137,28 @@ int process_exit(u64 *ctx)
 	return 0;
 }
 
-/* Tracks the threads that a process had before it was adopted or followed. */
+/* Tracks the threads that a process had before it was adopted or followed, and tells since when. */
 SEC("iter/task")
 int adopt_threads(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct process *process;
+	struct thread *t;
 	u32 tgid;
 
 	if (!task)
 		return 0;
 	tgid = task->tgid;
 	process = bpf_map_lookup_elem(&processes, &tgid);
-	if (process && process->start_boottime_ns == task->group_leader->start_boottime)
-		track(task, process);
+	if (!process || process->start_boottime_ns != task->group_leader->start_boottime)
+		return 0;
+	if (bpf_task_storage_get(&threads, task, NULL, 0))
+		return 0;
+	t = track(task, process);
+	if (!t)
+		return 0;
+	begin_blocked(t, task);
+	emit_process(task, thread_adopted);
 	return 0;
 }
 

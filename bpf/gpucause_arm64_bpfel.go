@@ -104,6 +104,8 @@ type GpucauseCaller struct {
 	Nccl                uint32
 	GroupDepth          uint32
 	GroupOperations     uint32
+	Device              uint32
+	Captures            uint32
 	_                   [4]byte
 	Group               uint64
 	PendingHandle       uint64
@@ -115,7 +117,7 @@ type GpucauseCollectiveRecord struct {
 	_            structs.HostLayout
 	Kind         uint32
 	Probe        uint16
-	Reserved     uint16
+	Captured     uint16
 	StartNs      uint64
 	EndNs        uint64
 	Group        uint64
@@ -194,10 +196,11 @@ const (
 	GpucauseCounterCounterFullErrors        GpucauseCounter = 20
 	GpucauseCounterCounterFullRegistered    GpucauseCounter = 21
 	GpucauseCounterCounterFullCommunicators GpucauseCounter = 22
-	GpucauseCounterCounterFullDependencies  GpucauseCounter = 23
-	GpucauseCounterCounterDependenciesLost  GpucauseCounter = 24
-	GpucauseCounterCounterContextFault      GpucauseCounter = 25
-	GpucauseCounterCountersSize             GpucauseCounter = 26
+	GpucauseCounterCounterFullPairs         GpucauseCounter = 23
+	GpucauseCounterCounterFullDependencies  GpucauseCounter = 24
+	GpucauseCounterCounterDependenciesLost  GpucauseCounter = 25
+	GpucauseCounterCounterContextFault      GpucauseCounter = 26
+	GpucauseCounterCountersSize             GpucauseCounter = 27
 )
 
 type GpucauseCycleEnd uint32
@@ -248,6 +251,9 @@ const (
 	GpucauseEdgeEdgeSyncsDevice   GpucauseEdge = 5
 	GpucauseEdgeEdgeQueriesStream GpucauseEdge = 6
 	GpucauseEdgeEdgeQueriesEvent  GpucauseEdge = 7
+	GpucauseEdgeEdgeBeginsCapture GpucauseEdge = 8
+	GpucauseEdgeEdgeEndsCapture   GpucauseEdge = 9
+	GpucauseEdgeEdgeSetsDevice    GpucauseEdge = 10
 )
 
 type GpucauseErrorKey struct {
@@ -484,6 +490,8 @@ type GpucauseProcess struct {
 	Followed        uint32
 	Image           uint32
 	Nccl            uint32
+	Device          uint32
+	Reserved        uint32
 }
 
 type GpucauseProcessChange uint32
@@ -494,6 +502,7 @@ const (
 	GpucauseProcessChangeProcessExecuted          GpucauseProcessChange = 2
 	GpucauseProcessChangeThreadExited             GpucauseProcessChange = 3
 	GpucauseProcessChangeProcessExited            GpucauseProcessChange = 4
+	GpucauseProcessChangeThreadAdopted            GpucauseProcessChange = 5
 )
 
 type GpucauseProcessRecord struct {

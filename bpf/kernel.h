@@ -110,6 +110,7 @@ struct thread_struct {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
+	int on_cpu;
 	void *stack;
 	struct mm_struct *mm;
 	s32 pid;

@@ -12,7 +12,8 @@
 
 #define NCCL_SUCCESS 0
 #define NCCL_IN_PROGRESS 7
-#define WHOLE_DEVICE (~0ULL) /* the handle of all GPU streams of a process together */
+#define WHOLE_DEVICE (~0ULL) /* the handle of all GPU streams of a GPU together */
+#define NO_HANDLE 3ULL	     /* of what cannot be told apart: nothing is kept of it */
 #define STREAM_LEGACY 1ULL
 #define STREAM_PER_THREAD 2ULL
 
@@ -256,12 +257,49 @@ static __noinline int tell_communicator(struct caller *caller, struct frame *f)
 	return emit_communicator(caller, f, slot_value(f, row->comm_slot), MORE(known->serial, 0), told);
 }
 
+/*
+ * What every GPU has under the same handle, that of the thread's GPU: all its GPU
+ * streams together, or the legacy one (0). Where a process uses one GPU, as far as
+ * seen, that is the one.
+ */
+static __noinline u64 of_device(struct caller *caller, u64 handle)
+{
+	struct process *process;
+	u32 tgid;
+
+	if (!caller)
+		return NO_HANDLE;
+	tgid = caller->task.tgid;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (!process || process->device != SEVERAL_DEVICES)
+		return handle;
+	if (!caller->device)
+		return NO_HANDLE;
+	return handle == WHOLE_DEVICE ? WHOLE_DEVICE - caller->device : (u64)caller->device << 8 | STREAM_LEGACY;
+}
+
+/* The thread has chosen a GPU. */
+static __noinline int set_device(struct caller *caller, u32 device)
+{
+	struct process *process;
+	u32 tgid;
+
+	if (!caller || caller->device == device + 1)
+		return 0;
+	caller->device = device + 1;
+	tgid = caller->task.tgid;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process && process->device != device + 1)
+		process->device = process->device ? SEVERAL_DEVICES : device + 1;
+	return 0;
+}
+
 /* The handle under which a GPU stream's dependencies are kept. */
-static __always_inline u64 stream_handle(const struct caller *caller, const volatile struct probe_row *row, u64 stream)
+static __always_inline u64 stream_handle(struct caller *caller, const volatile struct probe_row *row, u64 stream)
 {
 	if (stream == STREAM_PER_THREAD || (!stream && row->per_thread))
 		return (u64)caller->task.tid << 8 | STREAM_PER_THREAD;
-	return stream == STREAM_LEGACY ? 0 : stream;
+	return stream == STREAM_LEGACY || !stream ? of_device(caller, 0) : stream;
 }
 
 static __always_inline struct dependencies *dependencies_of(struct caller *caller, u64 handle)
@@ -279,7 +317,7 @@ static __noinline int enter_dependencies(struct caller *caller, u64 handle)
 	u32 zero = 0;
 	struct dependencies *none = bpf_map_lookup_elem(&no_dependencies, &zero);
 
-	if (!caller || !none)
+	if (!caller || !none || handle == NO_HANDLE)
 		return 0;
 	set_handle_key(&key, caller, handle);
 	if (bpf_map_update_elem(&edges, &key, none, BPF_NOEXIST))
@@ -297,41 +335,64 @@ static __always_inline struct dependencies *own_dependencies(struct caller *call
 	return dependencies_of(caller, handle);
 }
 
-/* Makes work that comes later depend on an operation: the latest of each communicator counts. */
-static __always_inline void depend_on(struct dependencies *d, u64 comm, u32 serial, u32 operation)
+/* Whether an operation is not known to be complete. */
+static __always_inline bool is_open(struct caller *caller, const struct dependency *on)
 {
-	struct dependency *place = NULL;
+	struct communicator *c = find_communicator(caller, on->comm);
 
+	return c && c->serial == on->serial && c->completed < on->operation;
+}
+
+/* A place for one more dependency: of what is complete, or whose communicator is gone, before the oldest. */
+static __always_inline struct dependency *place_in(struct caller *caller, struct dependencies *d)
+{
+#pragma unroll
+	for (int i = 0; i < MAX_DEPENDENCIES; i++)
+		if (!d->on[i].serial || !is_open(caller, &d->on[i]))
+			return &d->on[i];
+	count(counter_dependencies_lost);
+#pragma unroll
+	for (int i = 1; i < MAX_DEPENDENCIES; i++)
+		d->on[i - 1] = d->on[i];
+	return &d->on[MAX_DEPENDENCIES - 1];
+}
+
+/*
+ * Makes work that comes later depend on an operation: the latest of each
+ * communicator counts. which is its number and the communicator's serial.
+ */
+static __noinline int depend_on(struct caller *caller, struct dependencies *d, u64 comm, u64 which)
+{
+	struct dependency *place;
+	u32 operation = which >> 32;
+
+	if (!caller || !d)
+		return 0;
 #pragma unroll
 	for (int i = 0; i < MAX_DEPENDENCIES; i++) {
 		struct dependency *on = &d->on[i];
 
-		if (on->serial == serial && on->comm == comm) {
+		if (on->serial == (u32)which && on->comm == comm) {
 			if (on->operation < operation)
 				on->operation = operation;
-			return;
+			return 0;
 		}
-		if (!place && !on->serial)
-			place = on;
 	}
-	if (!place) {
-		/* The first place is as good as any: what was there may be complete. */
-		count(counter_dependencies_lost);
-		place = &d->on[0];
-	}
+	place = place_in(caller, d);
 	place->comm = comm;
-	place->serial = serial;
+	place->serial = (u32)which;
 	place->operation = operation;
+	return 0;
 }
 
-static __noinline int merge_dependencies(struct dependencies *into, struct dependencies *from)
+static __noinline int merge_dependencies(struct caller *caller, struct dependencies *into, struct dependencies *from)
 {
-	if (!into || !from)
+	if (!caller || !into || !from)
 		return 0;
 #pragma unroll
 	for (int i = 0; i < MAX_DEPENDENCIES; i++)
 		if (from->on[i].serial)
-			depend_on(into, from->on[i].comm, from->on[i].serial, from->on[i].operation);
+			depend_on(caller, into, from->on[i].comm, (u64)from->on[i].operation << 32 | from->on[i].serial);
 	return 0;
 }
 
@@ -346,10 +407,10 @@ static __noinline int note_operation(struct caller *caller, struct frame *f, u64
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	d = own_dependencies(caller, stream_handle(caller, row, slot_value(f, row->stream_slot)));
 	if (d)
-		depend_on(d, comm, (u32)which, which >> 32);
-	d = own_dependencies(caller, WHOLE_DEVICE);
+		depend_on(caller, d, comm, which);
+	d = own_dependencies(caller, of_device(caller, WHOLE_DEVICE));
 	if (d)
-		depend_on(d, comm, (u32)which, which >> 32);
+		depend_on(caller, d, comm, which);
 	return 0;
 }
 
@@ -372,7 +433,7 @@ static __noinline u64 next_of_pair(struct caller *caller, struct frame *f, u32 s
 		return ++*sequence;
 	if (!bpf_map_update_elem(&pairs, &key, &one, BPF_NOEXIST))
 		return 1;
-	count(counter_full_communicators);
+	count(counter_full_pairs);
 	return 0;
 }
 
@@ -390,7 +451,7 @@ static __noinline int emit_operation(struct caller *caller, struct frame *f, u64
 		return 0;
 	r->kind = record_collective;
 	r->probe = f->probe;
-	r->reserved = 0;
+	r->captured = caller->captures != 0;
 	r->start_ns = f->start_ns;
 	r->end_ns = f->end_ns;
 	r->group = caller->group;
@@ -449,9 +510,11 @@ static __noinline int issue_operation(struct caller *caller, struct frame *f)
 		sequence = ++c->collectives;
 	else
 		sequence = next_of_pair(caller, f, c->serial);
-	if (caller->group_depth)
-		caller->group_operations++;
-	note_operation(caller, f, comm, which);
+	if (!caller->captures) {
+		if (caller->group_depth)
+			caller->group_operations++;
+		note_operation(caller, f, comm, which);
+	}
 	return emit_operation(caller, f, which, sequence);
 }
 

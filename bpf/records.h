@@ -14,6 +14,8 @@
 #define COMM_SIZE 16
 #define NAME_SIZE 1024
 #define MEMCPY_KINDS 5
+#define MEMCPY_HOST_TO_DEVICE 1
+#define MEMCPY_DEVICE_TO_HOST 2
 #define NO_SLOT 0xff
 #define MAX_DEPENDENCIES 4 /* communicators that a GPU stream or CUDA event depends on */
 #define MAX_INIT_ALL 16    /* communicators that one call makes */
@@ -83,6 +85,7 @@ enum process_change {
 	process_executed,
 	thread_exited,
 	process_exited,
+	thread_adopted, /* a thread that was there before its process was traced */
 };
 
 /* What a dispatcher does with its wall time: exactly one of these at every instant. */
@@ -132,6 +135,7 @@ enum counter {
 	counter_full_errors,
 	counter_full_registered,
 	counter_full_communicators,
+	counter_full_pairs,
 	counter_full_dependencies,
 	counter_dependencies_lost,
 	counter_context_fault, /* memory that a thread context points to could not be read */
@@ -163,6 +167,9 @@ enum edge {
 	edge_syncs_device,
 	edge_queries_stream,
 	edge_queries_event,
+	edge_begins_capture,
+	edge_ends_capture,
+	edge_sets_device,
 };
 
 /* States of a counter slot; user space alone takes a slot from dead to free. */
@@ -311,7 +318,7 @@ _Static_assert(sizeof(struct communicator_record) == 296, "communicator_record")
 struct collective_record {
 	u32 kind;
 	u16 probe;
-	u16 reserved;
+	u16 captured; /* into a CUDA graph: nothing was queued */
 	u64 start_ns;
 	u64 end_ns;
 	u64 group; /* id of the call that began the outermost group, 0 outside of groups */
@@ -403,7 +410,11 @@ struct process {
 	u32 followed; /* makes no calls itself: only its off-CPU intervals are wanted */
 	u32 image;    /* tells its program from those that it executed before */
 	u32 nccl;     /* it uses NCCL */
+	u32 device;   /* 1 + the GPU that its threads have chosen, SEVERAL_DEVICES, 0 for none */
+	u32 reserved;
 };
+
+#define SEVERAL_DEVICES (~0U)
 
 /* A GPU stream, CUDA event or communicator of a process. */
 struct handle_key {

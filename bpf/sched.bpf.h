@@ -178,6 +178,24 @@ static __always_inline void switch_out(void *ctx, struct task_struct *prev, stru
 }
 
 /*
+ * A thread that has just been tracked may be off its CPU: its interval is recorded
+ * from now on. One that is being switched says so itself. Who waits for a CPU only
+ * is not looked at: why is not known.
+ */
+static __always_inline void begin_blocked(struct thread *t, struct task_struct *task)
+{
+	u32 state = task->__state & TASK_STATE_MASK;
+
+	if (!bpf_core_field_exists(task->on_cpu) || task->on_cpu || !state || t->out_ns)
+		return;
+	t->state = state;
+	t->io_wait = BPF_CORE_READ_BITFIELD(task, in_iowait);
+	t->syscall = syscall_of(task);
+	t->reason = reason_of(t);
+	t->out_ns = bpf_ktime_get_ns();
+}
+
+/*
  * Charges an interval to every open call that began before it; tells the
  * threshold for a record. A call whose job is to wait is not interrupted by
  * waiting, but by the lack of a CPU.

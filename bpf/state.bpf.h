@@ -72,6 +72,8 @@ struct caller {
 	u32 nccl; /* its process uses NCCL */
 	u32 group_depth;
 	u32 group_operations;
+	u32 device; /* 1 + the GPU that it has chosen, 0: not known */
+	u32 captures; /* CUDA graphs that it is capturing */
 	u64 group; /* id of the call that began the outermost group */
 	u64 pending_handle; /* the CUDA event that was last found pending */
 	u64 pending_ns;

@@ -193,6 +193,34 @@ func TestContainersOfOneImage(t *testing.T) {
 	assert.Len(t, libraries, 1, "one attachment for both containers")
 }
 
+// Of a thread that is blocked when its process is adopted the rest of that time is
+// recorded, and since when it is traced.
+func TestThreadsThatWereBlockedBefore(t *testing.T) {
+	r := emptyRecorder(t)
+	folder := t.TempDir()
+	copyStack(t, folder)
+	long := "sleep 700ms"
+	if onlyPerf(t) {
+		long = "sleep 5s"
+	}
+	r.runIn(folder, "workload", "thread sleeper { "+long+" }\n"+untilAttached(t)+someCalls+"join\n")
+	var adopted []event.ProcessChange
+	for _, c := range r.changes {
+		if c.Kind == event.ThreadAdopted {
+			adopted = append(adopted, c)
+		}
+	}
+	require.Len(t, adopted, 1)
+	for _, o := range r.offCPU {
+		if o.Task.Thread == adopted[0].Task.Thread && o.Reason == event.ReasonSleep {
+			assert.InDelta(t, 0, adopted[0].At.Sub(o.Start), float64(time.Millisecond))
+			assert.Greater(t, o.End.Sub(o.Start), 100*time.Millisecond)
+			return
+		}
+	}
+	t.Error("what was left of the sleep is not recorded")
+}
+
 // Libraries that nobody maps any more are let go.
 func TestUnusedLibraryIsLetGo(t *testing.T) {
 	r := emptyRecorder(t)

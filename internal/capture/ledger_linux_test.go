@@ -126,7 +126,7 @@ sleep 20ms
 		assert.Equal(t, uint32(11), c.Launches)
 		assert.Equal(t, uint64(1009), c.CopiedBytes)
 		assert.Equal(t, event.CycleEndSync, c.EndedBy)
-		assert.Positive(t, c.Ledger[event.LedgerGPUWait])
+		assert.Positive(t, c.Ledger[event.LedgerGPUWait]+c.Ledger[event.LedgerSyncSpin])
 		assert.Zero(t, c.Failed)
 	}
 	assert.Equal(t, uint32(1), cycles[8].Failed)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -304,6 +305,10 @@ ncclAllReduce count=1 comm=c0 stream=s0
 		{"operations after the event", "cudaEventRecord event=e stream=s0" + rest + "ncclAllReduce count=1 comm=c0 stream=s0; cudaEventSynchronize event=e; ncclAllReduce count=1 comm=c1 stream=s1", "cudaEventSynchronize", []uint32{2}},
 		{"other stream", rest + "cudaStreamSynchronize stream=other", "", nil},
 		{"blocking copy on its stream", "ncclAllReduce count=1 comm=c0 stream=0\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaMemcpy bytes=64 kind=d2h", "cudaMemcpy", []uint32{3}},
+		{"copy within the GPU", "ncclAllReduce count=1 comm=c0 stream=0\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaMemcpy bytes=64 kind=d2d", "", nil},
+		{"device, of one that the process uses", "cudaSetDevice device=0\n" + rest + "cudaDeviceSynchronize", "cudaDeviceSynchronize", []uint32{2, 2}},
+		{"device of the thread", "setting devices 2\ncudaSetDevice device=1; cudaSetDevice device=0\nncclAllReduce count=1 comm=c0 stream=s0\ncudaSetDevice device=1\nncclAllReduce count=1 comm=c1 stream=s1" + rest + "cudaDeviceSynchronize", "cudaDeviceSynchronize", []uint32{3}},
+		{"default stream of the other device", "setting devices 2\ncudaSetDevice device=1; cudaSetDevice device=0\nncclAllReduce count=1 comm=c0 stream=0\ncudaSetDevice device=1\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaStreamSynchronize stream=0", "", nil},
 		{"query", "cudaEventRecord event=e stream=s0; cudaEventQuery event=e expect=600" + rest + "sleep 5ms; cudaEventQuery event=e expect=0", "cudaEventQuery", []uint32{2}},
 		{"driver", rest + "cuStreamSynchronize stream=s0", "cuStreamSynchronize", []uint32{2}},
 	} {
@@ -325,6 +330,69 @@ ncclAllReduce count=1 comm=c0 stream=s0
 			}
 			assert.ElementsMatch(t, story.covers, covers)
 			assert.Equal(t, story.name == "query", c.Pending != 0)
+		})
+	}
+}
+
+// What is captured into a CUDA graph is told as that, and is not on its GPU stream.
+func TestCapturedOperations(t *testing.T) {
+	r := startRecorder(t, DefaultSettings())
+	r.run(`
+cudaStreamCreateWithFlags flags=1 out=s
+ncclCommInitAll ndev=1 out=c
+ncclAllReduce count=1 comm=c0 stream=s
+cudaStreamSynchronize stream=s
+cudaStreamBeginCapture stream=s mode=0
+ncclAllReduce count=2 comm=c0 stream=s
+ncclGroupStart
+ncclAllReduce count=3 comm=c0 stream=s
+ncclGroupEnd
+cudaStreamEndCapture stream=s out=graph
+cudaDeviceSynchronize
+ncclAllReduce count=4 comm=c0 stream=s
+cudaStreamSynchronize stream=s
+`)
+	var captured []bool
+	for _, c := range r.collectivesOf("ncclAllReduce") {
+		captured = append(captured, c.Captured)
+		assert.EqualValues(t, len(captured), c.Sequence)
+	}
+	assert.Equal(t, []bool{false, true, true, false}, captured)
+	assert.Empty(t, r.collectivesOf("ncclGroupEnd"))
+	require.Len(t, r.completions, 2)
+	assert.EqualValues(t, 4, r.completions[1].Completed[0].Operation)
+}
+
+// Where work depends on more communicators than there is room for, those that
+// are gone or complete make room first, then the oldest.
+func TestManyCommunicators(t *testing.T) {
+	const operation = "ncclCommInitAll ndev=1 out=x\nncclAllReduce count=1 comm=x0 stream=s\n"
+	for _, tt := range []struct {
+		name, script string
+		covers       int // of the communicators, the youngest
+		lost         uint64
+	}{
+		{"gone", strings.Repeat(operation+"ncclCommDestroy comm=x0\n", 6) + operation, 1, 0},
+		{"complete", strings.Repeat(operation+"cudaStreamSynchronize stream=s\n", 6) + operation, 1, 0},
+		{"open", strings.Repeat(operation, 6), 4, 4}, // two each of the GPU stream and the GPU
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startRecorder(t, DefaultSettings())
+			r.run("cudaStreamCreateWithFlags flags=1 out=s\n" + tt.script + "cudaStreamSynchronize stream=s\n")
+			born := r.communicatorsOf("ncclCommInitAll")
+			var want []event.Serial
+			for _, c := range born[len(born)-tt.covers:] {
+				want = append(want, c.Serial)
+			}
+			require.NotEmpty(t, r.completions)
+			var covers []event.Serial
+			for _, completed := range r.completions[len(r.completions)-1].Completed {
+				if slices.Contains(want, completed.Serial) {
+					covers = append(covers, completed.Serial)
+				}
+			}
+			assert.ElementsMatch(t, want, covers)
+			assert.Equal(t, tt.lost, r.session.Report().DependenciesLost)
 		})
 	}
 }

@@ -19,6 +19,7 @@ var fullCounters = map[bpf.GpucauseCounter]string{
 	bpf.GpucauseCounterCounterFullErrors:        "errors",
 	bpf.GpucauseCounterCounterFullRegistered:    "registered",
 	bpf.GpucauseCounterCounterFullCommunicators: "communicators",
+	bpf.GpucauseCounterCounterFullPairs:         "pairs",
 	bpf.GpucauseCounterCounterFullDependencies:  "edges",
 }
 

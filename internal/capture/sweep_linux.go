@@ -5,6 +5,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -54,7 +55,7 @@ func (t *tally) sweep(alive map[event.ProcessID]uint64, list uint64) error {
 		sweepMap(t.maps.Pointers, traced, func(k *bpf.GpucausePointerKey) (tgid, image uint32) { return k.Tgid, k.Image }),
 		sweepMap(t.maps.Communicators, traced, imageOfHandle),
 		sweepMap(t.maps.Edges, traced, imageOfHandle),
-		sweepMap(t.maps.Pairs, traced, func(k *bpf.GpucausePairKey) (tgid, image uint32) { return k.Tgid, traced[k.Tgid] }),
+		t.sweepPairs(),
 		sweepMap(t.maps.ContextPlaces, traced, func(k *uint32) (tgid, image uint32) { return *k, traced[*k] }),
 		t.sweepErrors(traced),
 	)
@@ -74,6 +75,30 @@ func (t *tally) killStats(slot uint32) {
 	_, _ = t.threads.memory.WriteAt(unsafe.Slice((*byte)(unsafe.Pointer(&dead)), 4), t.threads.offset(slot)+member)
 }
 
+// sweepPairs frees the pairs of communicators that are gone.
+func (t *tally) sweepPairs() error {
+	// Before the communicators: a pair is younger than its communicator.
+	pairs, err := keysOf[bpf.GpucausePairKey](t.maps.Pairs)
+	if err != nil || len(pairs) == 0 {
+		return err
+	}
+	type serial struct{ tgid, serial uint32 }
+	alive := make(map[serial]bool)
+	var key bpf.GpucauseHandleKey
+	var value bpf.GpucauseCommunicator
+	entries := t.maps.Communicators.Iterate()
+	for entries.Next(&key, &value) {
+		alive[serial{key.Tgid, value.Serial}] = true
+	}
+	if err := entries.Err(); errors.Is(err, ebpf.ErrIterationAborted) {
+		return nil // some may be missing: another time
+	} else if err != nil {
+		return fmt.Errorf("reading communicators: %w", err)
+	}
+	pairs = slices.DeleteFunc(pairs, func(k bpf.GpucausePairKey) bool { return alive[serial{k.Tgid, k.Serial}] })
+	return deleteAll(t.maps.Pairs, pairs)
+}
+
 // sweepErrors must follow a reading of the error counts.
 func (t *tally) sweepErrors(traced map[uint32]uint32) error {
 	for key := range t.errors {
@@ -91,21 +116,35 @@ func (t *tally) sweepErrors(traced map[uint32]uint32) error {
 // sweepMap deletes the entries of processes that are not traced any more, and of
 // programs that they executed before. traced are their images.
 func sweepMap[K any](m *ebpf.Map, traced map[uint32]uint32, imageOf func(*K) (tgid, image uint32)) error {
-	var stale []K
+	keys, err := keysOf[K](m)
+	if err != nil {
+		return err
+	}
+	return deleteAll(m, slices.DeleteFunc(keys, func(key K) bool {
+		tgid, image := imageOf(&key)
+		now, still := traced[tgid]
+		return still && now == image
+	}))
+}
+
+// keysOf returns the keys of a map that others change meanwhile: some may be missing.
+func keysOf[K any](m *ebpf.Map) ([]K, error) {
+	var keys []K
 	var key K
 	value := make([]byte, m.ValueSize())
 	entries := m.Iterate()
 	for entries.Next(&key, value) {
-		tgid, image := imageOf(&key)
-		if now, still := traced[tgid]; !still || now != image {
-			stale = append(stale, key)
-		}
+		keys = append(keys, key)
 	}
 	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
-		return fmt.Errorf("sweeping map: %w", err)
+		return nil, fmt.Errorf("sweeping map: %w", err)
 	}
-	for i := range stale {
-		if err := m.Delete(&stale[i]); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+	return keys, nil
+}
+
+func deleteAll[K any](m *ebpf.Map, keys []K) error {
+	for i := range keys {
+		if err := m.Delete(&keys[i]); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("sweeping map: %w", err)
 		}
 	}

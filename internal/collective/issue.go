@@ -19,6 +19,10 @@ func (t *Tracker) addCollective(r *event.Collective) {
 		t.stats.Unknown++
 		return
 	}
+	if r.Captured {
+		t.stats.Captured++
+		return
+	}
 	own := *r
 	o := &Operation{Collective: &own, Communicator: c}
 	if o.Failed() {

@@ -62,6 +62,7 @@ type Stats struct {
 	Incomplete    uint64 // told without having been seen to complete
 	Evicted       uint64 // not told, for want of room
 	Unknown       uint64 // operations or completions of communicators that are not known: their records were lost
+	Captured      uint64 // not told: they are in a CUDA graph, and run, or not, when it is launched
 	Refused       uint64 // communicators for which there was no room
 	Late          uint64 // completions of operations that had been told
 }

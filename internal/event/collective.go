@@ -49,6 +49,7 @@ type Collective struct {
 	CycleStart ktime.Time // of the dispatch cycle that it was issued in; 0: none
 	Ledger     Ledger     // of the thread at End, since the ledger began
 	Launches   uint32     // of the thread since its latest synchronisation
+	Captured   bool       // into a CUDA graph: nothing was queued
 }
 
 // MaxDependencies is how many communicators a synchronisation covers at most.

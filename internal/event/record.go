@@ -136,6 +136,7 @@ const (
 	ProcessExecuted                            // the process replaced its image
 	ThreadExited
 	ProcessExited // its last thread exited
+	ThreadAdopted // a thread that was there before its process was traced: it is from now on
 )
 
 // ProcessChange is a change of a traced process or thread.

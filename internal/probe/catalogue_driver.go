@@ -34,6 +34,9 @@ func driverRows() []row {
 		of(ClassOther, "cuEventQuery", aboutEvent(EdgeQueriesEvent), polls),
 		of(ClassOther, "cuStreamQuery", aboutStream(EdgeQueriesStream), polls, perThreadStream),
 		of(ClassOther, "cuStreamWaitEvent", awaitsEvent, perThreadStream),
+		of(ClassOther, "cuStreamBeginCapture_v2", beginsCapture, perThreadStream),
+		of(ClassOther, "cuStreamBeginCaptureToGraph", beginsCapture, perThreadStream),
+		of(ClassOther, "cuStreamEndCapture", endsCapture, perThreadStream),
 		of(ClassOther, "cuGraphInstantiateWithFlags", handle("cuda.graph", 1)),
 
 		of(ClassMemcpy, "cuMemcpy", copies(2, MemcpyDefault), perThreadDefault),

@@ -30,6 +30,9 @@ func runtimeRows() []row {
 		of(ClassOther, "cudaEventQuery", aboutEvent(EdgeQueriesEvent), polls),
 		of(ClassOther, "cudaStreamQuery", aboutStream(EdgeQueriesStream), polls, perThreadStream),
 		of(ClassOther, "cudaStreamWaitEvent", awaitsEvent, perThreadStream),
+		of(ClassOther, "cudaStreamBeginCapture", beginsCapture, perThreadStream),
+		of(ClassOther, "cudaStreamBeginCaptureToGraph", beginsCapture, perThreadStream),
+		of(ClassOther, "cudaStreamEndCapture", endsCapture, perThreadStream),
 		of(ClassOther, "cudaGraphInstantiate", handle("cuda.graph", 1)),
 		of(ClassOther, "cudaGraphInstantiateWithFlags", handle("cuda.graph", 1)),
 
@@ -69,6 +72,6 @@ func runtimeRows() []row {
 		of(ClassModuleLoad, "cudaGetFuncBySymbol", renames(1), handle("cuda.function.handle", 1)),
 		of(ClassModuleLoad, "cudaFuncGetAttributes", handle("cuda.function.handle", 1)),
 
-		of(ClassOther, "cudaSetDevice", integer32("cuda.device.index", 0)),
+		of(ClassOther, "cudaSetDevice", setsDevice),
 	}
 }

@@ -13,6 +13,9 @@ const (
 	EdgeSyncsDevice
 	EdgeQueriesStream
 	EdgeQueriesEvent
+	EdgeBeginsCapture // of work into a CUDA graph, by the calling thread
+	EdgeEndsCapture
+	EdgeSetsDevice // the GPU in slot 0, for the calling thread
 )
 
 // Synchronises reports whether the host waits in the call.

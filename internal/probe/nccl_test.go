@@ -127,7 +127,7 @@ func TestEdges(t *testing.T) {
 	edges := map[Edge]int{}
 	for _, p := range All() {
 		edges[p.Edge]++
-		if p.Waits() {
+		if p.Class == ClassSync {
 			assert.True(t, p.Edge.Synchronises(), p.Symbol)
 		}
 		switch p.Edge {
@@ -139,7 +139,25 @@ func TestEdges(t *testing.T) {
 			assert.NotEqual(t, uint8(NoSlot), p.EventSlot, p.Symbol)
 		}
 	}
-	for edge := EdgeRecordsEvent; edge <= EdgeQueriesEvent; edge++ {
+	for edge := EdgeRecordsEvent; edge <= EdgeSetsDevice; edge++ {
 		assert.Positive(t, edges[edge], edge)
+	}
+}
+
+// Copies within the GPU do not wait for it.
+func TestCopiesThatWaitForTheGPU(t *testing.T) {
+	for symbol, want := range map[string]Edge{
+		"cudaMemcpy":           EdgeSyncsStream, // its kind says which
+		"cuMemcpyHtoD_v2":      EdgeSyncsStream,
+		"cuMemcpyDtoH_v2":      EdgeSyncsStream,
+		"cuMemcpyDtoD_v2":      EdgeNone,
+		"cudaMemcpyPeer":       EdgeNone,
+		"cuMemcpy":             EdgeNone, // which way is not known
+		"cuMemcpyHtoDAsync_v2": EdgeNone,
+		"cudaMemset":           EdgeNone,
+	} {
+		p, ok := Find(symbol)
+		assert.True(t, ok, symbol)
+		assert.Equal(t, want, p.Edge, symbol)
 	}
 }

@@ -37,7 +37,7 @@ func newRow(layer Layer, class Class, symbol string, options []option) row {
 	for _, fill := range options {
 		fill(&r)
 	}
-	if r.probe.Waits() && r.probe.Edge == EdgeNone {
+	if r.probe.Edge == EdgeNone && r.probe.waitsForGPU() {
 		r.probe.Edge = EdgeSyncsStream
 	}
 	r.probe.Slots = slotsRead(&r.probe)
@@ -147,6 +147,24 @@ func aboutEvent(edge Edge) option {
 		r.probe.Edge, r.probe.EventSlot = edge, 0
 		event(0)(r)
 	}
+}
+
+// beginsCapture: later work of the calling thread goes into a CUDA graph, of the GPU stream in slot 0.
+func beginsCapture(r *row) {
+	r.probe.Edge = EdgeBeginsCapture
+	stream(0)(r)
+}
+
+// endsCapture: no more, of the GPU stream in slot 0.
+func endsCapture(r *row) {
+	r.probe.Edge = EdgeEndsCapture
+	stream(0)(r)
+}
+
+// setsDevice: the GPU in slot 0 is the calling thread's from now on.
+func setsDevice(r *row) {
+	r.probe.Edge = EdgeSetsDevice
+	integer32("cuda.device.index", 0)(r)
 }
 
 // syncsDevice: the host waits for all work on the GPU.

@@ -9,3 +9,11 @@ func (p *Probe) Waits() bool {
 	return p.Class == ClassSync ||
 		p.Class == ClassMemcpy && p.CountsBytes && !strings.Contains(p.Function, "Async")
 }
+
+// waitsForGPU reports whether work that was queued on the default GPU stream
+// before is certainly done when the call returns: of a copy from or to the host,
+// or whose arguments say that it is one.
+func (p *Probe) waitsForGPU() bool {
+	return p.Waits() && (p.Class == ClassSync || p.KindSlot != NoSlot ||
+		p.Kind == MemcpyHostToDevice || p.Kind == MemcpyDeviceToHost)
+}

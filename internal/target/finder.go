@@ -143,7 +143,13 @@ func (f *Finder) inspect(id FileID, file *opened) (*Library, error) {
 	return &Library{File: id, Handle: file.handle, Path: file.path, Layers: layersOf(selection), Selection: *selection}, nil
 }
 
-func (f *Finder) sites(file *opened) (*probesite.Selection, error) {
+// sites reads hostile bytes: a defect in that costs the file, not the program.
+func (f *Finder) sites(file *opened) (selection *probesite.Selection, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%w: reading it panicked, please report it: %v", probesite.ErrMalformed, cause)
+		}
+	}()
 	elf, err := probesite.Open(file.handle, file.size)
 	if err != nil {
 		return nil, err

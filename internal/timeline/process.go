@@ -68,7 +68,8 @@ func (t *Timeline) Coverage(thread event.Thread, from, to ktime.Time) Coverage {
 }
 
 // Follow says that every off-CPU interval of a process has been recorded from
-// at on, so that silence means that it was running.
+// at on, so that silence means that it was running. Of threads that were there
+// before it holds from their adoption on.
 func (t *Timeline) Follow(id event.ProcessID, at ktime.Time) {
 	if p := t.process(id.PID, at); p != nil {
 		t.begin(p, id.Start, at)
@@ -94,10 +95,26 @@ func (t *Timeline) change(c *event.ProcessChange) {
 		}
 	case event.ProcessExecuted, event.ProcessExited:
 		t.end(t.processes[c.Task.Thread.PID], c.At)
+	case event.ThreadAdopted:
+		t.adopt(c.Task.Thread, c.At)
 	case event.ThreadExited:
 		if p := t.processes[c.Task.Thread.PID]; p != nil {
 			t.exit(p, p.threads[c.Task.Thread.TID], c.At)
 		}
+	}
+}
+
+// adopt notes that nothing is known of a thread before at.
+func (t *Timeline) adopt(id event.Thread, at ktime.Time) {
+	p := t.process(id.PID, at)
+	if p == nil {
+		return
+	}
+	if th := t.thread(p, id, at); th != nil {
+		th.history.forgotten = max(th.history.forgotten, at)
+		th.seen = max(th.seen, at)
+	} else {
+		p.lost = max(p.lost, at)
 	}
 }
 

@@ -233,6 +233,17 @@ func TestCoverage(t *testing.T) {
 			t.Errorf("after reuse: coverage of %d..%d is %v, want %v", c.from, c.to, got, c.want)
 		}
 	}
+	add(tl, change(event.ThreadAdopted, engine, 100*ms, 0))
+	for _, c := range []struct {
+		from, to ktime.Time
+		want     Coverage
+	}{
+		{95, 99, PartlyTraced}, {95, 110, PartlyTraced}, {101, 110, Traced},
+	} {
+		if got := tl.Coverage(engine, c.from*ms, c.to*ms); got != c.want {
+			t.Errorf("adopted late: coverage of %d..%d is %v, want %v", c.from, c.to, got, c.want)
+		}
+	}
 	if got := tl.Coverage(event.Thread{PID: 5, TID: 5}, 0, 1); got != NotTraced {
 		t.Errorf("coverage of an unknown process is %v", got)
 	}

@@ -51,6 +51,7 @@ func decodeCollective(raw []byte, r *event.Record) error {
 		Result:     c.Result,
 		CycleStart: ktime.Time(c.CycleStartNs),
 		Launches:   c.Launches,
+		Captured:   c.Captured != 0,
 	}
 	for state, ns := range c.LedgerNs {
 		r.Collective.Ledger[state] = time.Duration(ns)

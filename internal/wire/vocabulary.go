@@ -35,6 +35,7 @@ var (
 	_ = [1]struct{}{}[uint(event.WakerHardIRQ)-uint(bpf.GpucauseWakerContextWakerHardirq)]
 	_ = [1]struct{}{}[uint(event.WakerInterrupt)-uint(bpf.GpucauseWakerContextWakerInterrupt)]
 	_ = [1]struct{}{}[uint(event.ProcessExited)-uint(bpf.GpucauseProcessChangeProcessExited)]
+	_ = [1]struct{}{}[uint(event.ThreadAdopted)-uint(bpf.GpucauseProcessChangeThreadAdopted)]
 
 	_ = [1]struct{}{}[uint(event.LedgerRunning)-uint(bpf.GpucauseLedgerStateLedgerRunning)]
 	_ = [1]struct{}{}[uint(event.LedgerSyncSpin)-uint(bpf.GpucauseLedgerStateLedgerSyncSpin)]
@@ -55,6 +56,7 @@ var (
 	_ = [1]struct{}{}[uint(probe.EdgeRecordsEvent)-uint(bpf.GpucauseEdgeEdgeRecordsEvent)]
 	_ = [1]struct{}{}[uint(probe.EdgeSyncsDevice)-uint(bpf.GpucauseEdgeEdgeSyncsDevice)]
 	_ = [1]struct{}{}[uint(probe.EdgeQueriesEvent)-uint(bpf.GpucauseEdgeEdgeQueriesEvent)]
+	_ = [1]struct{}{}[uint(probe.EdgeSetsDevice)-uint(bpf.GpucauseEdgeEdgeSetsDevice)]
 
 	_ = [1]struct{}{}[probe.MaxSlots-uint(len(bpf.GpucauseCallRecord{}.Args))]
 	_ = [1]struct{}{}[event.MaxStack-uint(len(bpf.GpucauseOffCpuRecord{}.Stack))]

@@ -1,6 +1,9 @@
 package gpucausereceiver
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // maxQuestions bounds the questions that wait, and the answers.
 const maxQuestions = 256
@@ -9,6 +12,7 @@ const maxQuestions = 256
 // answer may take long. It is answered in the order of asking.
 type asker[Q, A any] struct {
 	answer    func(Q) (A, error)
+	panicked  func(cause any) // is told when answer panics, which is no answer; nil: nobody is
 	questions chan Q
 	found     chan answered[Q, A]
 }
@@ -66,7 +70,7 @@ func (a *asker[Q, A]) try(ctx context.Context, question Q) {
 	if a.answer == nil {
 		return
 	}
-	answer, err := a.answer(question)
+	answer, err := a.safely(question)
 	if err != nil {
 		return
 	}
@@ -74,4 +78,17 @@ func (a *asker[Q, A]) try(ctx context.Context, question Q) {
 	case a.found <- answered[Q, A]{question, answer}:
 	case <-ctx.Done():
 	}
+}
+
+// safely answers: what is asked about is hostile, and a defect must cost one answer only.
+func (a *asker[Q, A]) safely(question Q) (answer A, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v", cause)
+			if a.panicked != nil {
+				a.panicked(cause)
+			}
+		}
+	}()
+	return a.answer(question)
 }

@@ -29,6 +29,9 @@ func (p *pipeline) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.loop.stopping, p.loop.done, p.loop.cancel = make(chan context.Context, 1), make(chan struct{}), cancel
 	beside, stopBeside := context.WithCancel(ctx)
+	p.functions.stubs.panicked = p.unanswered
+	p.collectives.reading.asker.panicked = p.unanswered
+	p.contexts.asker.panicked = p.unanswered
 	p.loop.beside.Go(func() { p.functions.stubs.run(beside) })
 	p.loop.beside.Go(func() { p.collectives.reading.asker.run(beside) })
 	p.loop.beside.Go(func() { p.contexts.asker.run(beside) })
@@ -74,6 +77,12 @@ func (p *pipeline) guard(ctx context.Context, run func(context.Context)) {
 		p.status.report(componentstatus.NewPermanentErrorEvent(err))
 	}()
 	run(ctx)
+}
+
+// unanswered tells of a panic beside the pipeline, which goes on.
+func (p *pipeline) unanswered(cause any) {
+	p.telemetry.GpucausePanics.Add(context.Background(), 1)
+	p.logger.Error("Something of a process could not be read because of a defect, please report it", zap.Any("panic", cause), zap.Stack("stack"))
 }
 
 func (p *pipeline) run(ctx context.Context) {

@@ -76,6 +76,7 @@ func (r *reporter) collectiveLosses() map[string]uint64 {
 		"unknown_communicator": r.tracker.Unknown,
 		"refused_communicator": r.tracker.Refused,
 		"unidentified":         r.tracker.Unidentified,
+		"captured":             r.tracker.Captured,
 		"incomplete":           r.tracker.Incomplete,
 		"late_completion":      r.tracker.Late,
 		"evicted":              r.tracker.Evicted,

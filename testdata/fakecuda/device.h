@@ -30,6 +30,7 @@ struct fc_settings {
 	unsigned long long module_load_ns;   /* CPU burnt by a module load */
 	unsigned long long malloc_ns;        /* CPU burnt by an allocation */
 	unsigned long long memory_bytes;     /* capacity of the device */
+	unsigned long long devices;          /* ordinals that there are: all are this one device */
 };
 extern struct fc_settings fc_settings;
 

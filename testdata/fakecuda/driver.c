@@ -24,7 +24,8 @@ uint32_t fakecuda_state __attribute__((visibility("hidden"))) = 0;
 	X(device_bytes_per_us, 1000000)                 \
 	X(module_load_ns, 0)                            \
 	X(malloc_ns, 0)                                 \
-	X(memory_bytes, 80ULL << 30)
+	X(memory_bytes, 80ULL << 30)                    \
+	X(devices, 1)
 
 #define X(name, value) .name = value,
 struct fc_settings fc_settings = {SETTINGS(X)};
@@ -141,28 +142,30 @@ static struct CUctx_st primary;
 
 DRV(cuInit, (unsigned int flags), return flags == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;)
 DRV(cuDriverGetVersion, (int *version), *version = 12040; return CUDA_SUCCESS;)
-DRV(cuDeviceGetCount, (int *count), *count = 1; return CUDA_SUCCESS;)
+static bool exists(CUdevice device) { return device >= 0 && (unsigned long long)device < fc_settings.devices; }
+
+DRV(cuDeviceGetCount, (int *count), *count = (int)fc_settings.devices; return CUDA_SUCCESS;)
 
 DRV(cuDeviceGet, (CUdevice *device, int ordinal),
-	if (ordinal != 0)
+	if (!exists(ordinal))
 		return CUDA_ERROR_INVALID_DEVICE;
 	*device = ordinal;
 	return CUDA_SUCCESS;)
 
 DRV(cuDevicePrimaryCtxRetain, (CUcontext *pctx, CUdevice dev),
-	if (dev != 0)
+	if (!exists(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
 	*pctx = &primary;
 	return CUDA_SUCCESS;)
 
 DRV(cuDevicePrimaryCtxSetFlags_v2, (CUdevice dev, unsigned int flags),
-	if (dev != 0)
+	if (!exists(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
 	fc_settings.spin = (flags & cudaDeviceScheduleSpin) != 0;
 	return CUDA_SUCCESS;)
 
 DRV(cuCtxCreate_v2, (CUcontext *pctx, unsigned int flags, CUdevice dev),
-	if (dev != 0)
+	if (!exists(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
 	fc_settings.spin = (flags & cudaDeviceScheduleSpin) != 0;
 	*pctx = calloc(1, sizeof **pctx);

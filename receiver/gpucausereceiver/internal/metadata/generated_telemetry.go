@@ -510,7 +510,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseCollectiveLosses, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_collective_losses",
-		metric.WithDescription("Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, incomplete, late_completion, evicted, dependency. [Development]"),
+		metric.WithDescription("Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, captured, incomplete, late_completion, evicted, dependency. [Development]"),
 		metric.WithUnit("{operation}"),
 	)
 	errs = errors.Join(errs, err)
@@ -588,7 +588,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucausePanics, err = builder.meter.Int64Counter(
 		"otelcol_gpucause_panics",
-		metric.WithDescription("Panics caught in the receiver's pipeline. After one it emits nothing more; please report it. [Development]"),
+		metric.WithDescription("Panics caught in the receiver; please report them. After one in its pipeline it emits nothing more, and says so; after others something of a process is not known. [Development]"),
 		metric.WithUnit("{panic}"),
 	)
 	errs = errors.Join(errs, err)

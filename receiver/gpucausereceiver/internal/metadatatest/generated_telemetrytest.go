@@ -168,7 +168,7 @@ func AssertEqualGpucauseChainsTruncated(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualGpucauseCollectiveLosses(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_collective_losses",
-		Description: "Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, incomplete, late_completion, evicted, dependency. [Development]",
+		Description: "Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, captured, incomplete, late_completion, evicted, dependency. [Development]",
 		Unit:        "{operation}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -370,7 +370,7 @@ func AssertEqualGpucauseMetricsRefused(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualGpucausePanics(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_panics",
-		Description: "Panics caught in the receiver's pipeline. After one it emits nothing more; please report it. [Development]",
+		Description: "Panics caught in the receiver; please report them. After one in its pipeline it emits nothing more, and says so; after others something of a process is not known. [Development]",
 		Unit:        "{panic}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
