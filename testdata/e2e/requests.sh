@@ -7,6 +7,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/session.sh"
 
 requests=${GPUCAUSE_E2E_REQUESTS:-500}
+export OTEL_BSP_SCHEDULE_DELAY=5000 # as vLLM has it: spans of requests come long after their stalls
 
 main() {
 	title "gpucause end to end: requests, simulated CUDA, probes, Collector, Jaeger"

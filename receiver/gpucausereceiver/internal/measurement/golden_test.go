@@ -59,7 +59,7 @@ func newAggregator() *Aggregator {
 }
 
 // TestGolden checks every metric: a dispatcher (main) that launches, copies,
-// waits and fails, and a worker that only copies.
+// reduces, waits and fails, and a worker that only copies.
 func TestGolden(t *testing.T) {
 	a := newAggregator()
 	a.AddStall(engine, engineThread, "lock")
@@ -75,6 +75,7 @@ func TestGolden(t *testing.T) {
 			{Process: engine, Task: engineThread, Probe: launch, Since: 12 * second, Durations: durations(5*time.Microsecond, 23), Interrupted: 1, Runnable: 2 * time.Millisecond},
 			{Process: engine, Task: worker, Probe: copyAsync, Since: 13 * second, Durations: durations(time.Millisecond, 1), Blocked: time.Millisecond, Interrupted: 1, Bytes: [probe.MemcpyKinds]uint64{probe.MemcpyDeviceToHost: 512}},
 			{Process: engine, Task: engineThread, Probe: probeOf(t, "cudaDeviceSynchronize"), Since: 14 * second, Entries: 3},
+			{Process: engine, Task: engineThread, Probe: probeOf(t, "ncclAllReduce"), Since: 15 * second, Durations: durations(20*time.Microsecond, 4)},
 		},
 		Errors: []event.ErrorSample{{Process: engine, Probe: launch, Result: 700, Count: 1}},
 		OffCPU: []event.OffCPUSample{{
