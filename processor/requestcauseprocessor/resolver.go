@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/locate"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
 )
 
@@ -90,7 +91,7 @@ func (r *resolver) stamp(ctx context.Context, traces ptrace.Traces, sender *scan
 	attributes := traces.ResourceSpans().At(sender.Resource).Resource().Attributes()
 	asked := sender.Sender
 	asked.Stamp = ""
-	d := r.locator.Locate(&asked)
+	d := r.locator.Locate(&asked, locate.Met{})
 	if stamp := r.locator.Stamp(&d); stamp != "" {
 		attributes.PutStr(group.StampAttribute, stamp)
 		r.report.stamped(ctx)

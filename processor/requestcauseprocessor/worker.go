@@ -36,18 +36,19 @@ func (j *joiner) run(ctx context.Context) {
 }
 
 // meet looks who has sent what came, while the sender can still be asked for,
-// and remembers its requests as neighbours of others.
+// keeps that for the join, and remembers its requests as neighbours of others.
 func (j *joiner) meet() {
 	j.guard(func() { j.locator.Look(now()) })
 	for p := j.hold.arrived(); p != nil; p = j.hold.arrived() {
-		j.guard(func() { j.remember(&p.found) })
+		j.guard(func() { j.remember(p) })
 	}
 }
 
-func (j *joiner) remember(found *scan.Found) {
-	for i := range found.Requests {
-		r := &found.Requests[i]
-		d := j.locate(found, r)
+func (j *joiner) remember(p *held) {
+	p.met = j.locator.Meet(peerOf(p.client.Addr))
+	for i := range p.found.Requests {
+		r := &p.found.Requests[i]
+		d := j.locate(&p.found, r, p.met)
 		j.mu.Lock()
 		j.core.Remember(&r.Request, &d, now())
 		j.mu.Unlock()
@@ -79,7 +80,7 @@ func (j *joiner) join(ctx context.Context, p *held) {
 	j.locator.Look(now())
 	decisions := make([]group.Decision, len(p.found.Requests))
 	for i := range p.found.Requests {
-		decisions[i] = j.locate(&p.found, &p.found.Requests[i])
+		decisions[i] = j.locate(&p.found, &p.found.Requests[i], p.met)
 	}
 	tally := newTally()
 	to := j.begin(p)
