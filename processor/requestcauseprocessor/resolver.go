@@ -85,7 +85,7 @@ func (r *resolver) ConsumeTraces(ctx context.Context, traces ptrace.Traces) erro
 	return r.next.ConsumeTraces(ctx, traces)
 }
 
-// stamp writes the sender's group on its resource. A stamp that came with the
+// stamp writes the sender's group on its resource, or that it has none. A stamp that came with the
 // payload is the sender's own claim, and is replaced or removed.
 func (r *resolver) stamp(ctx context.Context, traces ptrace.Traces, sender *scan.Sender) group.Decision {
 	attributes := traces.ResourceSpans().At(sender.Resource).Resource().Attributes()
@@ -94,9 +94,11 @@ func (r *resolver) stamp(ctx context.Context, traces ptrace.Traces, sender *scan
 	d := r.locator.Locate(&asked, locate.Met{})
 	if stamp := r.locator.Stamp(&d); stamp != "" {
 		attributes.PutStr(group.StampAttribute, stamp)
-		r.report.stamped(ctx)
 	} else {
 		attributes.Remove(group.StampAttribute)
+	}
+	if d.Outcome == group.Resolved {
+		r.report.stamped(ctx)
 	}
 	return d
 }

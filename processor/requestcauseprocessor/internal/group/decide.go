@@ -49,10 +49,13 @@ func (v *View) Decide(s *process.Sender, at Connection) Decision {
 			return d
 		}
 	}
-	return Decision{}
+	return Decision{Elsewhere: q.elsewhere && slices.ContainsFunc(v.Traced, v.seen)}
 }
 
 func (v *View) byStamp(q *question) (Decision, bool) {
+	if q.Stamp == stampNone {
+		return Decision{Evidence: EvidenceStamp}, true
+	}
 	host, pids, ok := parseStamp(q.Stamp)
 	if !ok {
 		return Decision{}, false

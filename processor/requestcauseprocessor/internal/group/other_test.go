@@ -32,12 +32,41 @@ func TestStampOfProcessesThatAreNotKnown(t *testing.T) {
 func TestNothingToStamp(t *testing.T) {
 	v := oneServer().view()
 	assert.Empty(t, v.Stamp(&Decision{}))
-	assert.Empty(t, v.Stamp(&Decision{Outcome: Ambiguous}))
 	assert.Empty(t, v.Stamp(&Decision{Outcome: Resolved}))
 }
 
+// TestStampSaysThatThereIsNone has senders of which another instance would know
+// nothing but their host's name, which would be evidence for the only server it
+// knows.
+func TestStampSaysThatThereIsNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		world  *world
+		sender process.Sender
+		at     Connection
+		none   bool
+	}{
+		"of two servers one":                 {twoServers(), process.Sender{HostName: node}, Connection{}, true},
+		"a connection of somebody else":      {oneServer(), process.Sender{HostName: node, Peer: loopback()}, Connection{Foreign: true}, true},
+		"a relative that is no server":       {oneServer().run(300, 1, python), process.Sender{HostName: node, Peer: loopback()}, Connection{PID: 300}, true},
+		"nothing is traced yet":              {newWorld(), process.Sender{HostName: node, Peer: loopback()}, Connection{Foreign: true}, false},
+		"nothing is known of the sender":     {oneServer(), process.Sender{ServiceName: "vllm-server"}, Connection{}, false},
+		"somebody else passes on a server's": {oneServer(), process.Sender{PID: 100, Peer: loopback()}, Connection{Foreign: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := test.world.view()
+			d := v.Decide(&test.sender, test.at)
+			stamp := v.Stamp(&d)
+			assert.Equal(t, test.none, stamp == stampNone)
+			if test.none {
+				got := oneServer().view().Decide(&process.Sender{Stamp: stamp, HostName: node}, Connection{})
+				assert.Equal(t, Decision{Evidence: EvidenceStamp}, got)
+			}
+		})
+	}
+}
+
 func FuzzParseStamp(f *testing.F) {
-	for _, stamp := range []string{"", "/", "h/", "h/1", "h/1,2", "a/b/3", "h/-1", "h/1,,2", "h/99999999999999999999"} {
+	for _, stamp := range []string{"", "/", "h/", "h/1", "h/1,2", "a/b/3", "h/-1", "h/1,,2", "h/99999999999999999999", stampNone} {
 		f.Add(stamp)
 	}
 	f.Fuzz(func(t *testing.T, stamp string) {
