@@ -111,7 +111,7 @@ func (v *View) byStartup(q *question) (Decision, bool) {
 	if q.PID == 0 || v.Startups == nil {
 		return Decision{}, false
 	}
-	started := v.Startups.started(q)
+	started := v.Startups.started(q, v.HostName)
 	members := v.filter(func(t *process.Traced) bool {
 		return slices.Contains(started, t.OwnPID()) && v.corroborates(q, t)
 	})

@@ -103,17 +103,61 @@ func TestStartupsOfTwoServersWithTheSameNumbers(t *testing.T) {
 	w.check(t, decided{}, w.blind().Decide(&process.Sender{PID: 1}, Connection{}))
 }
 
+// TestStartupsOfOneNumber has a server that was started twice, with another number
+// for its engine, or two of which each was started once.
+func TestStartupsOfOneNumber(t *testing.T) {
+	known := process.Sender{PID: 1, ContainerID: containerA}
+	pod := process.Sender{PID: 1, HostName: "vllm-0"}
+	for name, test := range map[string]struct {
+		first, second, sender process.Sender
+		want                  []int64
+	}{
+		"the same container":                       {known, known, known, []int64{31}},
+		"the same pod, by its name":                {pod, pod, pod, []int64{31}},
+		"the first start may be another's":         {process.Sender{PID: 1}, known, known, []int64{31}},
+		"the second start may be another's":        {known, process.Sender{PID: 1}, known, nil},
+		"the sender does not say which it is":      {known, known, process.Sender{PID: 1}, nil},
+		"two that call their host as this machine": {process.Sender{PID: 1, HostName: node}, process.Sender{PID: 1, HostName: node}, process.Sender{PID: 1, HostName: node}, nil},
+		"another container":                        {known, process.Sender{PID: 1, ContainerID: containerB}, known, []int64{30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := NewStartups()
+			for n, member := range []process.Sender{test.first, test.second} {
+				trace, engine := pcommon.TraceID{byte(n + 1)}, member
+				engine.PID, engine.Role = int64(30+n), "engine_core"
+				s.Note(trace, member)
+				assert.True(t, s.Note(trace, engine))
+			}
+			assert.Equal(t, test.want, s.started(&question{Sender: &test.sender}, node))
+		})
+	}
+}
+
+// TestTracesWithoutEnginesAreNoStarts has a server whose requests have spans that
+// look like those of a start.
+func TestTracesWithoutEnginesAreNoStarts(t *testing.T) {
+	s, api := NewStartups(), process.Sender{PID: 70, HostName: node}
+	assert.False(t, s.Note(startTrace, api), "there is no engine yet")
+	assert.True(t, s.Note(startTrace, process.Sender{PID: 101, HostName: node, Role: "engine_core"}))
+	for n := range 3 * maxStartups {
+		assert.False(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, api))
+	}
+	assert.Len(t, s.sets, maxStartups)
+	assert.Equal(t, []int64{101}, s.started(&question{Sender: &api}, node))
+	assert.Zero(t, s.Evicted())
+}
+
 func TestStartupsAreBounded(t *testing.T) {
 	s := NewStartups()
 	for n := range 3 * maxStartups {
-		assert.True(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, process.Sender{PID: 1}))
+		assert.True(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, process.Sender{PID: 1, Role: "engine_core"}))
 	}
 	assert.Len(t, s.sets, maxStartups)
 	assert.Equal(t, uint64(2*maxStartups), s.Evicted())
 	assert.Len(t, s.order, maxStartups)
 	added := 0
 	for n := range 3 * maxStartupMembers {
-		if s.Note(startTrace, process.Sender{PID: int64(n + 1)}) {
+		if s.Note(startTrace, process.Sender{PID: int64(n + 1), Role: "worker"}) {
 			added++
 		}
 	}
