@@ -167,41 +167,70 @@ func TestStartupsAreBounded(t *testing.T) {
 	assert.False(t, s.Note(startTrace, process.Sender{}))
 }
 
+var anybody = &process.Sender{}
+
 func noThreads(process.ID, int64) bool { return false }
 
 func TestThreads(t *testing.T) {
 	w := twoServers()
 	v := w.view()
-	got := v.DecideThread(here, 201, Decision{}, noThreads)
+	got := v.DecideThread(here, 201, anybody, Decision{}, noThreads)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 201), got)
 	assert.Equal(t, int64(201), got.TID)
 
 	known := func(of process.ID, tid int64) bool { return of == 1 && tid == 150 }
-	got = v.DecideThread(here, 150, Decision{}, known)
+	got = v.DecideThread(here, 150, anybody, Decision{}, known)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 101), got)
 	assert.Equal(t, int64(150), got.TID)
 
 	sender := v.Decide(&process.Sender{PID: 100}, Connection{})
-	assert.Equal(t, sender, v.DecideThread(here, 999, sender, noThreads), "the group, where the thread is not known")
-	assert.Equal(t, sender, v.DecideThread("another", 101+1, sender, noThreads))
-	assert.Equal(t, sender, v.DecideThread(here, 0, sender, noThreads))
+	assert.Equal(t, sender, v.DecideThread(here, 999, anybody, sender, noThreads), "the group, where the thread is not known")
+	assert.Equal(t, sender, v.DecideThread("another", 101+1, anybody, sender, noThreads))
+	assert.Equal(t, sender, v.DecideThread(here, 0, anybody, sender, noThreads))
 }
 
 func TestThreadsInContainers(t *testing.T) {
 	w := twoContainers()
 	v := w.view()
-	assert.Equal(t, Ambiguous, v.DecideThread(here, 30, Decision{}, noThreads).Outcome, "both have a main thread 30")
+	assert.Equal(t, Ambiguous, v.DecideThread(here, 30, anybody, Decision{}, noThreads).Outcome, "both have a main thread 30")
 	sender := v.Decide(&process.Sender{ContainerID: containerB}, Connection{})
-	got := v.DecideThread(here, 30, sender, noThreads)
+	got := v.DecideThread(here, 30, anybody, sender, noThreads)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 601), got)
 	assert.Equal(t, int64(601), got.TID, "the number that stalls have")
-	got = v.DecideThread("the container's own machine-id", 30, sender, noThreads)
+	got = v.DecideThread("the container's own machine-id", 30, anybody, sender, noThreads)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 601), got)
+}
+
+// TestThreadsOfOthersInContainers has a number that one traced process has in its
+// container, and a sender that is somewhere else.
+func TestThreadsOfOthersInContainers(t *testing.T) {
+	w := oneServer().run(500, 400, python, in(containerA, 1)).run(501, 500, python, in(containerA, 30)).trace(501)
+	w.traced[1].PodUID = podA
+	v := w.view()
+	server := v.Decide(&process.Sender{PID: 100, HostName: node}, Connection{})
+	own := v.Decide(&process.Sender{ContainerID: containerA}, Connection{})
+	for name, test := range map[string]struct {
+		from   process.Sender
+		sender Decision
+		tid    int64
+		want   decided
+	}{
+		"nothing speaks against it": {process.Sender{}, Decision{}, 30, resolvedTo(EvidenceThread, ScopeThread, 501)},
+		"its own container":         {process.Sender{ContainerID: containerA}, own, 30, resolvedTo(EvidenceThread, ScopeThread, 501)},
+		"another group":             {process.Sender{PID: 100, HostName: node}, server, 30, resolvedTo(EvidenceProcess, ScopeEngine, 101)},
+		"another container":         {process.Sender{ContainerID: containerB}, Decision{}, 30, decided{}},
+		"another pod":               {process.Sender{PodUID: "99999999-2222-3333-4444-555555555555"}, Decision{}, 30, decided{}},
+		"a number of the host's":    {process.Sender{ContainerID: containerB}, own, 101, resolvedTo(EvidenceThread, ScopeThread, 101)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.check(t, test.want, v.DecideThread(here, test.tid, &test.from, test.sender, noThreads))
+		})
+	}
 }
 
 func TestThreadOfAProcessThatExecutedAnotherProgram(t *testing.T) {
 	w := oneServer().trace(101, serving("after"))
-	got := w.view().DecideThread(here, 101, Decision{}, noThreads)
+	got := w.view().DecideThread(here, 101, anybody, Decision{}, noThreads)
 	assert.Equal(t, Resolved, got.Outcome)
 	assert.Equal(t, []process.ID{1, 2}, got.Members)
 }

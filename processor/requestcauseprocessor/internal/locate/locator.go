@@ -141,7 +141,7 @@ func (l *Locator) LocateThread(sender *process.Sender, met Met, hostID string, t
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.update()
-	return l.view.DecideThread(hostID, tid, l.decide(sender, met), l.known.Knows)
+	return l.view.DecideThread(hostID, tid, sender, l.decide(sender, met), l.known.Knows)
 }
 
 // Stamp returns what another instance reads a decision from.
