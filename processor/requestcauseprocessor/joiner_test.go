@@ -413,8 +413,38 @@ func TestShutdownDoesNotWaitForever(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
-		require.NoError(t, f.Shutdown(ctx))
+		require.ErrorIs(t, f.Shutdown(ctx), context.DeadlineExceeded)
 		assert.Equal(t, 3*time.Second, time.Since(began))
+		synctest.Wait()
+		assert.Equal(t, int64(1), f.count(t, "requestcause_spans_refused"))
+	})
+}
+
+// TestShutdownDoesNotWaitForWhoDoesNotListen has a next consumer that blocks
+// whatever its context says.
+func TestShutdownDoesNotWaitForWhoDoesNotListen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open, passed := make(chan struct{}), 0
+		next, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error {
+			passed++
+			<-open
+			return nil
+		})
+		require.NoError(t, err)
+		f := fixtureTo(t, nil, next)
+		f.start(t)
+		require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(aCall(1, time.Now()))))
+		require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(aCall(2, time.Now()))))
+		time.Sleep(aWhile)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		require.ErrorIs(t, f.Shutdown(ctx), context.DeadlineExceeded)
+		assert.Equal(t, 3*time.Second, time.Since(began))
+		require.NoError(t, f.Shutdown(context.Background()), "once is enough")
+		close(open)
+		synctest.Wait()
+		assert.Equal(t, 1, passed, "nothing more after the end")
 		assert.Equal(t, int64(1), f.count(t, "requestcause_spans_refused"))
 	})
 }

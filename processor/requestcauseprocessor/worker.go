@@ -112,12 +112,17 @@ func (j *joiner) finish(to *spans.Payload) {
 	to.Finish()
 }
 
-// pass hands a payload to the next consumer. What that refuses is counted and
-// dropped: the sender has had its answer long before.
+// pass hands a payload to the next consumer, which gets nothing more once ctx has
+// ended. What it refuses or does not get is counted and dropped: the sender has had
+// its answer long before.
 func (j *joiner) pass(ctx context.Context, p *held) {
 	ctx = client.NewContext(ctx, p.client)
 	n := p.traces.SpanCount()
-	if err := j.next.ConsumeTraces(ctx, p.traces); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = j.next.ConsumeTraces(ctx, p.traces)
+	}
+	if err != nil {
 		j.report.refused(ctx, n)
 		j.logger.Debug("Spans were refused", zap.Int("spans", n), zap.Error(err))
 	}
