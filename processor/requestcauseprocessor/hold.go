@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/locate"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
 )
 
@@ -15,6 +16,7 @@ type held struct {
 	traces ptrace.Traces
 	found  scan.Found
 	client client.Info
+	met    locate.Met // the sender, when it came
 	due    time.Time
 	bytes  int64
 }

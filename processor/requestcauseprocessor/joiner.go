@@ -22,12 +22,14 @@ type joiner struct {
 	size ptrace.ProtoMarshaler
 
 	startOnce, stopOnce sync.Once
-	worker              sync.WaitGroup
 	abort               context.CancelFunc // nil unless started
+	ended               chan struct{}      // closed when the worker has ended
 }
 
 func newJoiner(config *Config, k *knowledge, next consumer.Traces) *joiner {
-	j := &joiner{knowledge: k, next: next, wait: config.Wait, hold: newHold(config.Hold.MaxBytes)}
+	j := &joiner{
+		knowledge: k, next: next, wait: config.Wait, hold: newHold(config.Hold.MaxBytes), ended: make(chan struct{}),
+	}
 	k.report.hold = j.hold
 	return j
 }
@@ -40,26 +42,39 @@ func (j *joiner) Start(context.Context, component.Host) error {
 	j.startOnce.Do(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		j.abort = cancel
-		j.worker.Go(func() { j.run(ctx) })
+		go func() {
+			defer close(j.ended)
+			j.run(ctx)
+		}()
 	})
 	return nil
 }
 
 // Shutdown joins and passes on everything that is held. It returns when that is
-// done or ctx ends; what could not be passed on by then is dropped and counted.
+// done or ctx ends, then with its error; what could not be passed on by then is
+// dropped and counted, as soon as the next consumer lets go of what it has.
 func (j *joiner) Shutdown(ctx context.Context) error {
+	var err error
 	j.stopOnce.Do(func() {
 		j.startOnce.Do(func() {})
 		j.hold.close()
 		if j.abort != nil {
-			defer j.abort()
-			stop := context.AfterFunc(ctx, j.abort)
-			defer stop()
-			j.worker.Wait()
+			err = j.await(ctx)
+			j.abort()
 		}
 		j.report.stop()
 	})
-	return nil
+	return err
+}
+
+// await waits until the worker has ended or ctx ends.
+func (j *joiner) await(ctx context.Context) error {
+	select {
+	case <-j.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // ConsumeTraces learns from a payload. One without requests passes through at

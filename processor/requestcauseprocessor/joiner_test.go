@@ -215,6 +215,55 @@ func TestAnotherServersRequestStaysAsItIs(t *testing.T) {
 	})
 }
 
+// closing is the machine of vllmServer, whose connections close at one time.
+type closing struct {
+	vllmServer
+	at time.Time
+}
+
+func (c closing) Owner(local netip.AddrPort, among process.Relatives) (int64, bool) {
+	if !time.Now().Before(c.at) {
+		return 0, false
+	}
+	return c.vllmServer.Owner(local, among)
+}
+
+// TestTheSenderIsMetWhenItsPayloadComes has senders that close their connection
+// while their payloads are held, which is for longer than what was found of a
+// connection is taken to hold.
+func TestTheSenderIsMetWhenItsPayloadComes(t *testing.T) {
+	for name, test := range map[string]struct {
+		from     context.Context
+		evidence any // nil: it is not joined
+	}{
+		"the server":    {fromAPIServer(), "peer"},
+		"somebody else": {fromPeer("127.0.0.1:40002"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sink := new(consumertest.TracesSink)
+				procs := closing{at: time.Now().Add(3 * time.Second)}
+				f := fixtureOn(t, machine{hostID: hostID, hostName: "node-1", procs: procs}, func(c *Config) { c.Wait = 15 * time.Second }, sink)
+				f.start(t)
+				c := aCall(1, time.Now())
+				time.Sleep(2 * time.Second)
+				require.NoError(t, f.ConsumeTraces(context.Background(), stallTraces(aStall(c.start))))
+				requests := vllmTraces(c)
+				requests.ResourceSpans().At(0).Resource().Attributes().Remove("vllm.process_id")
+				require.NoError(t, f.ConsumeTraces(test.from, requests))
+				time.Sleep(aWhile)
+				_, summary := childrenOf(appended(sink.AllTraces()...), &c)
+				if test.evidence == nil {
+					assert.Nil(t, summary)
+				} else if assert.NotNil(t, summary) {
+					assert.Equal(t, test.evidence, valueOf(*summary, "stall.evidence"))
+				}
+				f.stop(t)
+			})
+		})
+	}
+}
+
 func TestHeldPayloadsLeaveInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, nil)
@@ -364,8 +413,38 @@ func TestShutdownDoesNotWaitForever(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
-		require.NoError(t, f.Shutdown(ctx))
+		require.ErrorIs(t, f.Shutdown(ctx), context.DeadlineExceeded)
 		assert.Equal(t, 3*time.Second, time.Since(began))
+		synctest.Wait()
+		assert.Equal(t, int64(1), f.count(t, "requestcause_spans_refused"))
+	})
+}
+
+// TestShutdownDoesNotWaitForWhoDoesNotListen has a next consumer that blocks
+// whatever its context says.
+func TestShutdownDoesNotWaitForWhoDoesNotListen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open, passed := make(chan struct{}), 0
+		next, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error {
+			passed++
+			<-open
+			return nil
+		})
+		require.NoError(t, err)
+		f := fixtureTo(t, nil, next)
+		f.start(t)
+		require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(aCall(1, time.Now()))))
+		require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(aCall(2, time.Now()))))
+		time.Sleep(aWhile)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		require.ErrorIs(t, f.Shutdown(ctx), context.DeadlineExceeded)
+		assert.Equal(t, 3*time.Second, time.Since(began))
+		require.NoError(t, f.Shutdown(context.Background()), "once is enough")
+		close(open)
+		synctest.Wait()
+		assert.Equal(t, 1, passed, "nothing more after the end")
 		assert.Equal(t, int64(1), f.count(t, "requestcause_spans_refused"))
 	})
 }

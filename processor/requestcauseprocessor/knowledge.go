@@ -115,13 +115,14 @@ func (k *knowledge) learnReports(reports []scan.Report) {
 	}
 }
 
-// locate returns which traced processes serve a request.
-func (k *knowledge) locate(found *scan.Found, r *scan.Request) group.Decision {
+// locate returns which traced processes serve a request, of whose sender met was
+// found before.
+func (k *knowledge) locate(found *scan.Found, r *scan.Request, met locate.Met) group.Decision {
 	sender := &found.Senders[r.Sender].Sender
 	if r.Thread.TID != 0 {
-		return k.locator.LocateThread(sender, r.Thread.HostID, r.Thread.TID)
+		return k.locator.LocateThread(sender, met, r.Thread.HostID, r.Thread.TID)
 	}
-	return k.locator.Locate(sender)
+	return k.locator.Locate(sender, met)
 }
 
 // guard keeps a defect from taking the Collector with it: a payload is passed on

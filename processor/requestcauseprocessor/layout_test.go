@@ -141,6 +141,34 @@ func TestBehindASampler(t *testing.T) {
 	})
 }
 
+// TestBehindASamplerNobodyElseIsJoined has a sender that the first instance has
+// seen to be somebody else, and of which the second one knows the host alone.
+func TestBehindASamplerNobodyElseIsJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := aCall(1, time.Now())
+		join := newFixture(t, nil)
+		join.start(t)
+		sampled := &sampler{next: join, keep: func(ptrace.Traces) bool { return true }}
+		resolve := fixtureTo(t, func(c *Config) { c.Mode = ModeResolve }, sampled)
+		resolve.start(t)
+		time.Sleep(2 * time.Second)
+		requests := vllmTraces(c)
+		attributes := requests.ResourceSpans().At(0).Resource().Attributes()
+		attributes.Remove("vllm.process_id")
+		attributes.PutStr("host.name", "node-1")
+		require.NoError(t, resolve.ConsumeTraces(context.Background(), stallTraces(aStall(c.start))))
+		synctest.Wait()
+		require.NoError(t, resolve.ConsumeTraces(fromPeer("127.0.0.1:50000"), requests))
+		sampled.decide(t)
+		assert.Zero(t, resolve.count(t, "requestcause_resources_stamped"))
+		resolve.stop(t)
+		join.drain(t)
+		assert.Empty(t, appended(join.out.AllTraces()...))
+		assert.Equal(t, int64(1), join.count(t, "requestcause_requests_unresolved"))
+		join.stop(t)
+	})
+}
+
 func TestResolveOnlyStamps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, func(c *Config) { c.Mode = ModeResolve })
@@ -164,7 +192,7 @@ func TestResolveOnlyStamps(t *testing.T) {
 	})
 }
 
-func TestAForgedStampIsRemoved(t *testing.T) {
+func TestAForgedStampIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, func(c *Config) { c.Mode = ModeResolve })
 		f.start(t)
@@ -176,8 +204,9 @@ func TestAForgedStampIsRemoved(t *testing.T) {
 		traces.ResourceSpans().At(0).Resource().Attributes().PutStr("gpucause.process_group", hostID+"/101")
 		traces.ResourceSpans().At(0).Resource().Attributes().PutStr("vllm.process_id", "4000")
 		require.NoError(t, f.ConsumeTraces(fromPeer("127.0.0.1:50000"), traces))
-		_, ok := f.out.AllTraces()[0].ResourceSpans().At(0).Resource().Attributes().Get("gpucause.process_group")
-		assert.False(t, ok)
+		stamp, ok := f.out.AllTraces()[0].ResourceSpans().At(0).Resource().Attributes().Get("gpucause.process_group")
+		require.True(t, ok)
+		assert.Equal(t, "none", stamp.Str())
 		assert.Equal(t, int64(1), f.count(t, "requestcause_requests_unresolved"))
 		f.stop(t)
 	})

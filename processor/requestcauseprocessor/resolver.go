@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/locate"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
 )
 
@@ -84,18 +85,20 @@ func (r *resolver) ConsumeTraces(ctx context.Context, traces ptrace.Traces) erro
 	return r.next.ConsumeTraces(ctx, traces)
 }
 
-// stamp writes the sender's group on its resource. A stamp that came with the
+// stamp writes the sender's group on its resource, or that it has none. A stamp that came with the
 // payload is the sender's own claim, and is replaced or removed.
 func (r *resolver) stamp(ctx context.Context, traces ptrace.Traces, sender *scan.Sender) group.Decision {
 	attributes := traces.ResourceSpans().At(sender.Resource).Resource().Attributes()
 	asked := sender.Sender
 	asked.Stamp = ""
-	d := r.locator.Locate(&asked)
+	d := r.locator.Locate(&asked, locate.Met{})
 	if stamp := r.locator.Stamp(&d); stamp != "" {
 		attributes.PutStr(group.StampAttribute, stamp)
-		r.report.stamped(ctx)
 	} else {
 		attributes.Remove(group.StampAttribute)
+	}
+	if d.Outcome == group.Resolved {
+		r.report.stamped(ctx)
 	}
 	return d
 }

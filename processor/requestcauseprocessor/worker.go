@@ -36,18 +36,19 @@ func (j *joiner) run(ctx context.Context) {
 }
 
 // meet looks who has sent what came, while the sender can still be asked for,
-// and remembers its requests as neighbours of others.
+// keeps that for the join, and remembers its requests as neighbours of others.
 func (j *joiner) meet() {
 	j.guard(func() { j.locator.Look(now()) })
 	for p := j.hold.arrived(); p != nil; p = j.hold.arrived() {
-		j.guard(func() { j.remember(&p.found) })
+		j.guard(func() { j.remember(p) })
 	}
 }
 
-func (j *joiner) remember(found *scan.Found) {
-	for i := range found.Requests {
-		r := &found.Requests[i]
-		d := j.locate(found, r)
+func (j *joiner) remember(p *held) {
+	p.met = j.locator.Meet(peerOf(p.client.Addr))
+	for i := range p.found.Requests {
+		r := &p.found.Requests[i]
+		d := j.locate(&p.found, r, p.met)
 		j.mu.Lock()
 		j.core.Remember(&r.Request, &d, now())
 		j.mu.Unlock()
@@ -79,7 +80,7 @@ func (j *joiner) join(ctx context.Context, p *held) {
 	j.locator.Look(now())
 	decisions := make([]group.Decision, len(p.found.Requests))
 	for i := range p.found.Requests {
-		decisions[i] = j.locate(&p.found, &p.found.Requests[i])
+		decisions[i] = j.locate(&p.found, &p.found.Requests[i], p.met)
 	}
 	tally := newTally()
 	to := j.begin(p)
@@ -111,12 +112,17 @@ func (j *joiner) finish(to *spans.Payload) {
 	to.Finish()
 }
 
-// pass hands a payload to the next consumer. What that refuses is counted and
-// dropped: the sender has had its answer long before.
+// pass hands a payload to the next consumer, which gets nothing more once ctx has
+// ended. What it refuses or does not get is counted and dropped: the sender has had
+// its answer long before.
 func (j *joiner) pass(ctx context.Context, p *held) {
 	ctx = client.NewContext(ctx, p.client)
 	n := p.traces.SpanCount()
-	if err := j.next.ConsumeTraces(ctx, p.traces); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = j.next.ConsumeTraces(ctx, p.traces)
+	}
+	if err != nil {
 		j.report.refused(ctx, n)
 		j.logger.Debug("Spans were refused", zap.Int("spans", n), zap.Error(err))
 	}

@@ -49,10 +49,13 @@ func (v *View) Decide(s *process.Sender, at Connection) Decision {
 			return d
 		}
 	}
-	return Decision{}
+	return Decision{Elsewhere: q.elsewhere && slices.ContainsFunc(v.Traced, v.seen)}
 }
 
 func (v *View) byStamp(q *question) (Decision, bool) {
+	if q.Stamp == stampNone {
+		return Decision{Evidence: EvidenceStamp}, true
+	}
 	host, pids, ok := parseStamp(q.Stamp)
 	if !ok {
 		return Decision{}, false
@@ -108,7 +111,7 @@ func (v *View) byStartup(q *question) (Decision, bool) {
 	if q.PID == 0 || v.Startups == nil {
 		return Decision{}, false
 	}
-	started := v.Startups.started(q)
+	started := v.Startups.started(q, v.HostName)
 	members := v.filter(func(t *process.Traced) bool {
 		return slices.Contains(started, t.OwnPID()) && v.corroborates(q, t)
 	})

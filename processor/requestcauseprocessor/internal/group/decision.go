@@ -74,6 +74,9 @@ type Decision struct {
 	Scope    Scope
 	Members  []process.ID
 	TID      int64 // only of this thread; 0: of all
+	// Elsewhere is true where nothing is resolved because the sender has been seen,
+	// and is of none of the groups that could be looked at.
+	Elsewhere bool
 }
 
 // Key names the group for as long as its first member is known.

@@ -32,12 +32,41 @@ func TestStampOfProcessesThatAreNotKnown(t *testing.T) {
 func TestNothingToStamp(t *testing.T) {
 	v := oneServer().view()
 	assert.Empty(t, v.Stamp(&Decision{}))
-	assert.Empty(t, v.Stamp(&Decision{Outcome: Ambiguous}))
 	assert.Empty(t, v.Stamp(&Decision{Outcome: Resolved}))
 }
 
+// TestStampSaysThatThereIsNone has senders of which another instance would know
+// nothing but their host's name, which would be evidence for the only server it
+// knows.
+func TestStampSaysThatThereIsNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		world  *world
+		sender process.Sender
+		at     Connection
+		none   bool
+	}{
+		"of two servers one":                 {twoServers(), process.Sender{HostName: node}, Connection{}, true},
+		"a connection of somebody else":      {oneServer(), process.Sender{HostName: node, Peer: loopback()}, Connection{Foreign: true}, true},
+		"a relative that is no server":       {oneServer().run(300, 1, python), process.Sender{HostName: node, Peer: loopback()}, Connection{PID: 300}, true},
+		"nothing is traced yet":              {newWorld(), process.Sender{HostName: node, Peer: loopback()}, Connection{Foreign: true}, false},
+		"nothing is known of the sender":     {oneServer(), process.Sender{ServiceName: "vllm-server"}, Connection{}, false},
+		"somebody else passes on a server's": {oneServer(), process.Sender{PID: 100, Peer: loopback()}, Connection{Foreign: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := test.world.view()
+			d := v.Decide(&test.sender, test.at)
+			stamp := v.Stamp(&d)
+			assert.Equal(t, test.none, stamp == stampNone)
+			if test.none {
+				got := oneServer().view().Decide(&process.Sender{Stamp: stamp, HostName: node}, Connection{})
+				assert.Equal(t, Decision{Evidence: EvidenceStamp}, got)
+			}
+		})
+	}
+}
+
 func FuzzParseStamp(f *testing.F) {
-	for _, stamp := range []string{"", "/", "h/", "h/1", "h/1,2", "a/b/3", "h/-1", "h/1,,2", "h/99999999999999999999"} {
+	for _, stamp := range []string{"", "/", "h/", "h/1", "h/1,2", "a/b/3", "h/-1", "h/1,,2", "h/99999999999999999999", stampNone} {
 		f.Add(stamp)
 	}
 	f.Fuzz(func(t *testing.T, stamp string) {
@@ -74,17 +103,61 @@ func TestStartupsOfTwoServersWithTheSameNumbers(t *testing.T) {
 	w.check(t, decided{}, w.blind().Decide(&process.Sender{PID: 1}, Connection{}))
 }
 
+// TestStartupsOfOneNumber has a server that was started twice, with another number
+// for its engine, or two of which each was started once.
+func TestStartupsOfOneNumber(t *testing.T) {
+	known := process.Sender{PID: 1, ContainerID: containerA}
+	pod := process.Sender{PID: 1, HostName: "vllm-0"}
+	for name, test := range map[string]struct {
+		first, second, sender process.Sender
+		want                  []int64
+	}{
+		"the same container":                       {known, known, known, []int64{31}},
+		"the same pod, by its name":                {pod, pod, pod, []int64{31}},
+		"the first start may be another's":         {process.Sender{PID: 1}, known, known, []int64{31}},
+		"the second start may be another's":        {known, process.Sender{PID: 1}, known, nil},
+		"the sender does not say which it is":      {known, known, process.Sender{PID: 1}, nil},
+		"two that call their host as this machine": {process.Sender{PID: 1, HostName: node}, process.Sender{PID: 1, HostName: node}, process.Sender{PID: 1, HostName: node}, nil},
+		"another container":                        {known, process.Sender{PID: 1, ContainerID: containerB}, known, []int64{30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := NewStartups()
+			for n, member := range []process.Sender{test.first, test.second} {
+				trace, engine := pcommon.TraceID{byte(n + 1)}, member
+				engine.PID, engine.Role = int64(30+n), "engine_core"
+				s.Note(trace, member)
+				assert.True(t, s.Note(trace, engine))
+			}
+			assert.Equal(t, test.want, s.started(&question{Sender: &test.sender}, node))
+		})
+	}
+}
+
+// TestTracesWithoutEnginesAreNoStarts has a server whose requests have spans that
+// look like those of a start.
+func TestTracesWithoutEnginesAreNoStarts(t *testing.T) {
+	s, api := NewStartups(), process.Sender{PID: 70, HostName: node}
+	assert.False(t, s.Note(startTrace, api), "there is no engine yet")
+	assert.True(t, s.Note(startTrace, process.Sender{PID: 101, HostName: node, Role: "engine_core"}))
+	for n := range 3 * maxStartups {
+		assert.False(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, api))
+	}
+	assert.Len(t, s.sets, maxStartups)
+	assert.Equal(t, []int64{101}, s.started(&question{Sender: &api}, node))
+	assert.Zero(t, s.Evicted())
+}
+
 func TestStartupsAreBounded(t *testing.T) {
 	s := NewStartups()
 	for n := range 3 * maxStartups {
-		assert.True(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, process.Sender{PID: 1}))
+		assert.True(t, s.Note(pcommon.TraceID{1, byte(n), byte(n >> 8)}, process.Sender{PID: 1, Role: "engine_core"}))
 	}
 	assert.Len(t, s.sets, maxStartups)
 	assert.Equal(t, uint64(2*maxStartups), s.Evicted())
 	assert.Len(t, s.order, maxStartups)
 	added := 0
 	for n := range 3 * maxStartupMembers {
-		if s.Note(startTrace, process.Sender{PID: int64(n + 1)}) {
+		if s.Note(startTrace, process.Sender{PID: int64(n + 1), Role: "worker"}) {
 			added++
 		}
 	}
@@ -94,41 +167,70 @@ func TestStartupsAreBounded(t *testing.T) {
 	assert.False(t, s.Note(startTrace, process.Sender{}))
 }
 
+var anybody = &process.Sender{}
+
 func noThreads(process.ID, int64) bool { return false }
 
 func TestThreads(t *testing.T) {
 	w := twoServers()
 	v := w.view()
-	got := v.DecideThread(here, 201, Decision{}, noThreads)
+	got := v.DecideThread(here, 201, anybody, Decision{}, noThreads)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 201), got)
 	assert.Equal(t, int64(201), got.TID)
 
 	known := func(of process.ID, tid int64) bool { return of == 1 && tid == 150 }
-	got = v.DecideThread(here, 150, Decision{}, known)
+	got = v.DecideThread(here, 150, anybody, Decision{}, known)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 101), got)
 	assert.Equal(t, int64(150), got.TID)
 
 	sender := v.Decide(&process.Sender{PID: 100}, Connection{})
-	assert.Equal(t, sender, v.DecideThread(here, 999, sender, noThreads), "the group, where the thread is not known")
-	assert.Equal(t, sender, v.DecideThread("another", 101+1, sender, noThreads))
-	assert.Equal(t, sender, v.DecideThread(here, 0, sender, noThreads))
+	assert.Equal(t, sender, v.DecideThread(here, 999, anybody, sender, noThreads), "the group, where the thread is not known")
+	assert.Equal(t, sender, v.DecideThread("another", 101+1, anybody, sender, noThreads))
+	assert.Equal(t, sender, v.DecideThread(here, 0, anybody, sender, noThreads))
 }
 
 func TestThreadsInContainers(t *testing.T) {
 	w := twoContainers()
 	v := w.view()
-	assert.Equal(t, Ambiguous, v.DecideThread(here, 30, Decision{}, noThreads).Outcome, "both have a main thread 30")
+	assert.Equal(t, Ambiguous, v.DecideThread(here, 30, anybody, Decision{}, noThreads).Outcome, "both have a main thread 30")
 	sender := v.Decide(&process.Sender{ContainerID: containerB}, Connection{})
-	got := v.DecideThread(here, 30, sender, noThreads)
+	got := v.DecideThread(here, 30, anybody, sender, noThreads)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 601), got)
 	assert.Equal(t, int64(601), got.TID, "the number that stalls have")
-	got = v.DecideThread("the container's own machine-id", 30, sender, noThreads)
+	got = v.DecideThread("the container's own machine-id", 30, anybody, sender, noThreads)
 	w.check(t, resolvedTo(EvidenceThread, ScopeThread, 601), got)
+}
+
+// TestThreadsOfOthersInContainers has a number that one traced process has in its
+// container, and a sender that is somewhere else.
+func TestThreadsOfOthersInContainers(t *testing.T) {
+	w := oneServer().run(500, 400, python, in(containerA, 1)).run(501, 500, python, in(containerA, 30)).trace(501)
+	w.traced[1].PodUID = podA
+	v := w.view()
+	server := v.Decide(&process.Sender{PID: 100, HostName: node}, Connection{})
+	own := v.Decide(&process.Sender{ContainerID: containerA}, Connection{})
+	for name, test := range map[string]struct {
+		from   process.Sender
+		sender Decision
+		tid    int64
+		want   decided
+	}{
+		"nothing speaks against it": {process.Sender{}, Decision{}, 30, resolvedTo(EvidenceThread, ScopeThread, 501)},
+		"its own container":         {process.Sender{ContainerID: containerA}, own, 30, resolvedTo(EvidenceThread, ScopeThread, 501)},
+		"another group":             {process.Sender{PID: 100, HostName: node}, server, 30, resolvedTo(EvidenceProcess, ScopeEngine, 101)},
+		"another container":         {process.Sender{ContainerID: containerB}, Decision{}, 30, decided{}},
+		"another pod":               {process.Sender{PodUID: "99999999-2222-3333-4444-555555555555"}, Decision{}, 30, decided{}},
+		"a number of the host's":    {process.Sender{ContainerID: containerB}, own, 101, resolvedTo(EvidenceThread, ScopeThread, 101)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.check(t, test.want, v.DecideThread(here, test.tid, &test.from, test.sender, noThreads))
+		})
+	}
 }
 
 func TestThreadOfAProcessThatExecutedAnotherProgram(t *testing.T) {
 	w := oneServer().trace(101, serving("after"))
-	got := w.view().DecideThread(here, 101, Decision{}, noThreads)
+	got := w.view().DecideThread(here, 101, anybody, Decision{}, noThreads)
 	assert.Equal(t, Resolved, got.Outcome)
 	assert.Equal(t, []process.ID{1, 2}, got.Members)
 }

@@ -9,13 +9,21 @@ import (
 // mode resolve.
 const StampAttribute = "gpucause.process_group"
 
+// stampNone is the stamp of a sender that no group may be taken for the server of.
+// It has no slash, so that it is no other stamp.
+const stampNone = "none"
+
 // maxStamped bounds the processes in a stamp.
 const maxStamped = 256
 
 // Stamp writes a decision for another instance to read: the host's id, a slash,
-// and the numbers of the processes in the host's PID namespace. It is empty
-// where there is nothing to say.
+// and the numbers of the processes in the host's PID namespace; or that there is
+// none, where the other instance, which knows less of the sender, could only be
+// wrong. It is empty where there is nothing to say.
 func (v *View) Stamp(d *Decision) string {
+	if d.Outcome == Ambiguous || d.Elsewhere {
+		return stampNone
+	}
 	if d.Outcome != Resolved || len(d.Members) == 0 || len(d.Members) > maxStamped {
 		return ""
 	}

@@ -17,16 +17,18 @@ const (
 
 // Startups remembers which processes said that they start together: vLLM's
 // start-up spans of one instance share a trace, and their resources say which
-// process does what. The one that was heard of first is forgotten first.
+// process does what. The one that was heard of first is forgotten first, but for
+// traces without an engine, which go before all others: they need not be starts.
 type Startups struct {
 	sets  map[pcommon.TraceID]*startup
-	order []pcommon.TraceID
-	// evicted counts those that were forgotten.
+	order []pcommon.TraceID // the newest last
+	// evicted counts those that were forgotten, but for traces without an engine.
 	evicted uint64
 }
 
 type startup struct {
 	members []process.Sender
+	engines []int64 // the numbers of the engines and workers, sorted
 }
 
 // NewStartups returns an empty Startups.
@@ -36,7 +38,7 @@ func NewStartups() *Startups {
 
 // Note notes that a process has a part in a trace, and reports whether that is
 // news. Traces in which no process says that it is an engine or a worker tell
-// nothing.
+// nothing: they are kept in case that one comes.
 func (s *Startups) Note(trace pcommon.TraceID, member process.Sender) bool {
 	if trace.IsEmpty() || member.PID == 0 {
 		return false
@@ -49,8 +51,8 @@ func (s *Startups) Note(trace pcommon.TraceID, member process.Sender) bool {
 	if slices.Contains(set.members, member) || len(set.members) >= maxStartupMembers {
 		return false
 	}
-	set.members = append(set.members, member)
-	return true
+	set.add(member)
+	return len(set.engines) > 0
 }
 
 // Evicted returns how many starts were forgotten for others.
@@ -58,9 +60,7 @@ func (s *Startups) Evicted() uint64 { return s.evicted }
 
 func (s *Startups) add(trace pcommon.TraceID) *startup {
 	if len(s.order) >= maxStartups {
-		delete(s.sets, s.order[0])
-		s.order = slices.Delete(s.order, 0, 1)
-		s.evicted++
+		s.evict()
 	}
 	added := &startup{}
 	s.sets[trace] = added
@@ -68,42 +68,72 @@ func (s *Startups) add(trace pcommon.TraceID) *startup {
 	return added
 }
 
-// started returns the numbers of the engines and workers that the sender started,
-// or none where it may have had a part in starts of different ones.
-func (s *Startups) started(q *question) []int64 {
+// evict forgets the first trace without an engine, or else the first of all.
+func (s *Startups) evict() {
+	at := slices.IndexFunc(s.order, func(trace pcommon.TraceID) bool { return len(s.sets[trace].engines) == 0 })
+	if at < 0 {
+		at = 0
+		s.evicted++
+	}
+	delete(s.sets, s.order[at])
+	s.order = slices.Delete(s.order, at, at+1)
+}
+
+// started returns the numbers of the engines and workers that the sender started.
+// Where it is certain to be a process that has started several times, the last
+// start counts; where it may be several processes, which started different ones,
+// there are none. A host of the name machine may have many processes of one number,
+// each in a container of its own.
+func (s *Startups) started(q *question, machine string) []int64 {
 	var found []int64
-	for _, set := range s.sets {
-		if !set.includes(q) {
+	for _, trace := range slices.Backward(s.order) {
+		set := s.sets[trace]
+		part := set.partOf(q, machine)
+		if part == partNone || len(set.engines) == 0 {
 			continue
 		}
-		engines := set.engines()
-		if found != nil && !slices.Equal(found, engines) {
+		if found != nil && !slices.Equal(found, set.engines) {
 			return nil
 		}
-		found = engines
+		found = set.engines
+		if part == partCertain {
+			break
+		}
 	}
 	return found
 }
 
-// engines returns the numbers of the engines and workers, sorted.
-func (s *startup) engines() []int64 {
-	pids := []int64{}
-	for i := range s.members {
-		if s.members[i].Role != "" {
-			pids = append(pids, s.members[i].PID)
-		}
+func (s *startup) add(member process.Sender) {
+	s.members = append(s.members, member)
+	if member.Role == "" {
+		return
 	}
-	slices.Sort(pids)
-	return slices.Compact(pids)
+	if at, known := slices.BinarySearch(s.engines, member.PID); !known {
+		s.engines = slices.Insert(s.engines, at, member.PID)
+	}
 }
 
-func (s *startup) includes(q *question) bool {
+// part says whether a sender had a part in a start.
+type part uint8
+
+const (
+	partNone     part = iota
+	partPossible      // nothing speaks against it
+	partCertain       // container, pod or the name of its host agrees
+)
+
+func (s *startup) partOf(q *question, machine string) part {
+	found := partNone
 	for i := range s.members {
 		m := &s.members[i]
 		sameName := m.HostName == "" || q.HostName == "" || m.HostName == q.HostName
-		if m.PID == q.PID && sameName && !q.differs(m.ContainerID, m.PodUID) {
-			return true
+		switch {
+		case m.PID != q.PID || !sameName || q.differs(m.ContainerID, m.PodUID):
+		case q.shares(m.ContainerID, m.PodUID), q.HostName != "" && q.HostName == m.HostName && q.HostName != machine:
+			return partCertain
+		default:
+			found = partPossible
 		}
 	}
-	return false
+	return found
 }

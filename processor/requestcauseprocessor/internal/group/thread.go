@@ -10,13 +10,14 @@ import (
 // PID namespace.
 type Threads func(of process.ID, tid int64) bool
 
-// DecideThread says which thread a span is of that names it by host and number.
-// Where that cannot be told, it is the sender's group that counts.
-func (v *View) DecideThread(hostID string, tid int64, sender Decision, known Threads) Decision {
+// DecideThread says which thread a span is of that names it by host and number,
+// and that a sender has sent for which there is a decision. Where the thread cannot
+// be told, it is that decision that counts.
+func (v *View) DecideThread(hostID string, tid int64, from *process.Sender, sender Decision, known Threads) Decision {
 	if !v.allows[EvidenceThread] || tid == 0 {
 		return sender
 	}
-	found := v.threads(hostID, tid, known)
+	found := slices.DeleteFunc(v.threads(hostID, tid, known), func(t thread) bool { return contradicted(t.of, from, &sender) })
 	if len(numbers(found)) > 1 && sender.Outcome == Resolved {
 		found = slices.DeleteFunc(found, func(t thread) bool { return !sender.has(t.of.ID) })
 	}
@@ -30,6 +31,13 @@ func (v *View) DecideThread(hostID string, tid int64, sender Decision, known Thr
 		return v.threadOf(found)
 	}
 	return Decision{Outcome: Ambiguous, Evidence: EvidenceThread}
+}
+
+// contradicted reports whether what is known of the sender says that t is not its
+// process. The number of a nested one is that of many others, too.
+func contradicted(t *process.Traced, from *process.Sender, sender *Decision) bool {
+	q := question{Sender: from}
+	return t.Nested() && (q.differs(t.ContainerID, t.PodUID) || sender.Outcome == Resolved && !sender.has(t.ID))
 }
 
 // threadOf decides for a thread. It may have been seen as one of several

@@ -77,14 +77,22 @@ type Locator struct {
 	view      *group.View
 	viewed    uint64 // of Known.Changes
 	relatives relatives
-	decisions map[process.Sender]group.Decision
-	peers     map[netip.AddrPort]peer
+	decisions map[question]group.Decision
+	peers     map[netip.AddrPort]Met
 	stats     Stats
 }
 
-type peer struct {
-	group.Connection
-	start uint64 // of the process
+// question is what a decision is the answer to.
+type question struct {
+	sender process.Sender
+	at     group.Connection
+}
+
+// Met is what was found of the process at a sender's end of the connection while
+// that could be looked at. The zero Met says nothing.
+type Met struct {
+	connection group.Connection
+	start      uint64 // of the process
 }
 
 // New returns a Locator.
@@ -92,8 +100,8 @@ func New(settings Settings, procs Procs, known Known) *Locator {
 	return &Locator{
 		settings: settings, procs: procs, known: known,
 		startups:  group.NewStartups(),
-		decisions: make(map[process.Sender]group.Decision),
-		peers:     make(map[netip.AddrPort]peer),
+		decisions: make(map[question]group.Decision),
+		peers:     make(map[netip.AddrPort]Met),
 	}
 }
 
@@ -106,20 +114,34 @@ func (l *Locator) NoteStartup(trace pcommon.TraceID, sender process.Sender) {
 	}
 }
 
-// Locate returns which traced processes serve a sender.
-func (l *Locator) Locate(sender *process.Sender) group.Decision {
+// Meet looks for the process at a sender's end of the connection. What it finds is
+// for Locate, when the connection may be closed. That somebody else has it is not
+// kept where there was nobody yet whose it could have been.
+func (l *Locator) Meet(from process.Peer) Met {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	met := l.connection(from)
+	if len(l.relatives.all) == 0 {
+		return Met{}
+	}
+	return met
+}
+
+// Locate returns which traced processes serve a sender, of whom met was found
+// before.
+func (l *Locator) Locate(sender *process.Sender, met Met) group.Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.update()
-	return l.decide(sender)
+	return l.decide(sender, met)
 }
 
 // LocateThread returns which thread a span is of that names it.
-func (l *Locator) LocateThread(sender *process.Sender, hostID string, tid int64) group.Decision {
+func (l *Locator) LocateThread(sender *process.Sender, met Met, hostID string, tid int64) group.Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.update()
-	return l.view.DecideThread(hostID, tid, l.decide(sender), l.known.Knows)
+	return l.view.DecideThread(hostID, tid, sender, l.decide(sender, met), l.known.Knows)
 }
 
 // Stamp returns what another instance reads a decision from.
@@ -140,30 +162,51 @@ func (l *Locator) Stats() Stats {
 	return l.stats
 }
 
-func (l *Locator) decide(sender *process.Sender) group.Decision {
-	if kept, ok := l.decisions[*sender]; ok {
+func (l *Locator) decide(sender *process.Sender, met Met) group.Decision {
+	q := question{sender: *sender, at: l.at(sender.Peer, met)}
+	if kept, ok := l.decisions[q]; ok {
 		return kept
 	}
-	d := l.view.Decide(sender, l.connection(sender.Peer))
+	d := l.view.Decide(sender, q.at)
 	if len(l.decisions) >= maxDecisions {
 		l.stats.Dropped += uint64(len(l.decisions))
 		clear(l.decisions)
 	}
-	l.decisions[*sender] = d
+	l.decisions[q] = d
 	return d
 }
 
-// connection returns what is known of the process at the sender's end.
-func (l *Locator) connection(from process.Peer) group.Connection {
+// at returns what is known of the process at the sender's end. The process that
+// was met there counts first, for the port may be another's since; that it was
+// somebody else counts where nothing can be found any more.
+func (l *Locator) at(from process.Peer, met Met) group.Connection {
+	if l.remembers(met) {
+		return met.connection
+	}
+	found := l.connection(from).connection
+	if found == (group.Connection{}) {
+		found.Foreign = met.connection.Foreign
+	}
+	return found
+}
+
+// remembers reports whether a process was met, and is still known.
+func (l *Locator) remembers(met Met) bool {
+	r := l.relatives.all[met.connection.PID]
+	return r != nil && r.Start == met.start
+}
+
+// connection looks for the process at the sender's end, once for a time.
+func (l *Locator) connection(from process.Peer) Met {
 	if l.procs == nil || from.Addr.Port() == 0 {
-		return group.Connection{}
+		return Met{}
 	}
 	if kept, ok := l.peers[from.Addr]; ok {
-		return kept.Connection
+		return kept
 	}
 	pid, foreign := l.procs.Owner(from.Addr, l.relatives.all)
 	l.stats.Peers++
-	found := peer{Connection: group.Connection{PID: pid, Foreign: foreign}}
+	found := Met{connection: group.Connection{PID: pid, Foreign: foreign}}
 	if r := l.relatives.all[pid]; r != nil {
 		found.start = r.Start
 		l.stats.PeersFound++
@@ -171,10 +214,10 @@ func (l *Locator) connection(from process.Peer) group.Connection {
 		l.stats.PeersForeign++
 	}
 	l.keep(from.Addr, found)
-	return found.Connection
+	return found
 }
 
-func (l *Locator) keep(addr netip.AddrPort, found peer) {
+func (l *Locator) keep(addr netip.AddrPort, found Met) {
 	if len(l.peers) >= maxPeers {
 		l.stats.Dropped += uint64(len(l.peers))
 		clear(l.peers)

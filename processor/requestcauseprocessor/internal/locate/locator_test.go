@@ -77,7 +77,7 @@ func byPeer() *process.Sender {
 // located looks first, as whoever joins does.
 func located(l *Locator, sender *process.Sender, now window.Time) group.Decision {
 	l.Look(now)
-	return l.Locate(sender)
+	return l.Locate(sender, Met{})
 }
 
 func at(d time.Duration) window.Time { return window.Time(time.Hour + d) }
@@ -154,6 +154,71 @@ func TestForeignPeer(t *testing.T) {
 	m.owners[peerAddr] = 0
 	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(0)).Outcome)
 	assert.Equal(t, Stats{Looks: 1, Peers: 1, PeersForeign: 1}, l.Stats())
+}
+
+// TestWhoWasMetCountsWhenTheConnectionIsClosed asks again after the connection has
+// been closed, and it has been looked at the processes once more.
+func TestWhoWasMetCountsWhenTheConnectionIsClosed(t *testing.T) {
+	const other = 200 // an API server of which nothing is traced
+	for name, test := range map[string]struct {
+		met     int64 // who had the connection; 0: somebody else
+		since   func(*machine)
+		want    group.Outcome
+		by      group.Evidence
+		without group.Outcome // had nobody been met
+	}{
+		"somebody else": {
+			since: func(m *machine) { delete(m.owners, peerAddr) }, want: group.Unresolved, without: group.Resolved,
+		},
+		"the server": {
+			met: 100, since: func(m *machine) { delete(m.owners, peerAddr) },
+			want: group.Resolved, by: group.EvidencePeer, without: group.Resolved,
+		},
+		"the server, whose port is somebody else's since": {
+			met: 100, since: func(m *machine) { m.owners[peerAddr] = 0 },
+			want: group.Resolved, by: group.EvidencePeer, without: group.Unresolved,
+		},
+		"the server, whose number is somebody else's since": {
+			met: 100, since: func(m *machine) {
+				m.owners[peerAddr] = other
+				m.relatives[100] = &process.Relative{PID: 100, OwnPID: 100, Start: 99, Executable: "bash"}
+			},
+			want: group.Unresolved, without: group.Unresolved,
+		},
+		"somebody else, who turned out to be the server": {
+			since: func(m *machine) { m.owners[peerAddr] = 100 },
+			want:  group.Resolved, by: group.EvidencePeer, without: group.Resolved,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _, l := server()
+			m.relatives[other] = &process.Relative{PID: other, OwnPID: other, Start: 3, Executable: "python"}
+			m.owners[peerAddr] = test.met
+			l.Look(at(0))
+			met := l.Meet(byPeer().Peer)
+			test.since(m)
+			l.Look(at(lookEvery))
+			assert.Equal(t, test.without, l.Locate(byPeer(), Met{}).Outcome)
+			got := l.Locate(byPeer(), met)
+			assert.Equal(t, test.want, got.Outcome)
+			assert.Equal(t, test.by, got.Evidence)
+		})
+	}
+}
+
+// TestNobodyIsForeignBeforeProcessesAreKnown has a sender that came before the
+// first stall of its server.
+func TestNobodyIsForeignBeforeProcessesAreKnown(t *testing.T) {
+	m, k, l := server()
+	traced := k.all
+	k.all, m.owners[peerAddr] = nil, 0
+	l.Look(at(0))
+	met := l.Meet(byPeer().Peer)
+	assert.Equal(t, Met{}, met)
+	k.all, k.changes = traced, k.changes+1
+	delete(m.owners, peerAddr)
+	l.Look(at(lookPause))
+	assert.Equal(t, group.EvidenceHost, l.Locate(byPeer(), met).Evidence)
 }
 
 func TestWhatIsKeptIsBounded(t *testing.T) {

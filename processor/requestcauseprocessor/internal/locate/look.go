@@ -108,9 +108,7 @@ func (r *relatives) replace(found process.Relatives, now window.Time) {
 // that have ended, of which it could not be found again.
 func (l *Locator) forgetPeers() {
 	for addr, p := range l.peers {
-		r := l.relatives.all[p.PID]
-		_, ended := l.relatives.ended[p.PID]
-		if !ended || r == nil || r.Start != p.start {
+		if _, ended := l.relatives.ended[p.connection.PID]; !ended || !l.remembers(p) {
 			delete(l.peers, addr)
 		}
 	}

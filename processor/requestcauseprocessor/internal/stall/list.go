@@ -13,6 +13,10 @@ import (
 // that is older is refused: it would cost too much to make room for.
 const maxDisorder = 1 << 16
 
+// maxTogether is how many stalls of a list may begin at the same nanosecond. For
+// each that comes they are all looked at; one more is refused.
+const maxTogether = 1 << 10
+
 // list is the stalls of some processes by their start.
 type list struct {
 	of      []process.ID // whose stalls come here
@@ -74,6 +78,9 @@ func (l *list) insert(added Entry) outcome {
 	for i := at - 1; i >= 0 && live[i].Start == added.Start; i-- {
 		if live[i].Record.is(added.Record) {
 			return duplicate
+		}
+		if at-i >= maxTogether {
+			return refusedDisorder
 		}
 	}
 	l.entries = slices.Insert(l.entries, l.head+at, added)

@@ -29,7 +29,7 @@ type Stats struct {
 	EvictedAge      uint64 // older than the retention
 	EvictedBytes    uint64 // for want of room
 	RefusedThreads  uint64 // of threads for which there was no room
-	RefusedDisorder uint64 // much older than what its thread had stored already
+	RefusedDisorder uint64 // much older than what its thread had stored already, or one of too many that began together
 	RefusedTime     uint64 // older than the retention when they came, or ahead of time
 }
 

@@ -166,6 +166,19 @@ func TestDisorderIsBounded(t *testing.T) {
 	assert.Equal(t, uint64(1), store.Stats().RefusedDisorder)
 }
 
+func TestStallsThatBeganTogetherAreBounded(t *testing.T) {
+	store := NewStore(roomy())
+	for n := range 3 * maxTogether {
+		store.Add(1, at(n, 5, 10, window.Time(n+11)), 30)
+	}
+	assert.Equal(t, maxTogether, store.Len())
+	assert.Equal(t, uint64(2*maxTogether), store.Stats().RefusedDisorder)
+	store.Add(1, at(0, 5, 10, 11), 30)
+	assert.Equal(t, uint64(1), store.Stats().Duplicates, "all of them are looked at")
+	store.Add(1, at(3*maxTogether, 5, 11, 12), 30)
+	assert.Equal(t, maxTogether+1, store.Len(), "others have room")
+}
+
 func TestLinksOfAStallAreBounded(t *testing.T) {
 	store := NewStore(roomy())
 	store.Add(1, at(1, 5, 10, 20), 30)
