@@ -73,7 +73,8 @@ const (
 	onAll     dependence = iota // every rank on every other
 	onRoot                      // all on the root
 	onOthers                    // the root on all others
-	onPartner                   // two ranks on each other
+	onPartner                   // the receiver on the sender
+	onNone                      // none on any: what is sent may be gone before the receiver comes
 )
 
 // dependences are of the operations that not every rank depends on every other in.
@@ -83,7 +84,7 @@ var dependences = map[string]dependence{
 	"ncclScatter":   onRoot,
 	"ncclReduce":    onOthers,
 	"ncclGather":    onOthers,
-	"ncclSend":      onPartner,
+	"ncclSend":      onNone,
 	"ncclRecv":      onPartner,
 }
 
@@ -99,6 +100,8 @@ func (o *Operation) needs(other *Operation) bool {
 		return rooted && other.Communicator.Rank == root
 	case onOthers:
 		return rooted && o.Communicator.Rank == root
+	case onNone:
+		return false
 	default:
 		return true
 	}
@@ -112,22 +115,25 @@ type Last struct {
 
 // WaitedFor returns the rank that o's could not do without and that was queued
 // last, if that was after o itself. It is known only where all ranks are on this
-// host and none of the times is a lower bound.
+// host, none of the times is a lower bound, and there is such a rank or no rank was
+// queued after o: one that was may or may not have been waited for.
 func (o *Operation) WaitedFor() (last Last, late, known bool) {
 	m := o.meeting
 	if m == nil || !m.complete() {
 		return Last{}, false, false
 	}
+	behind := false
 	for _, other := range m.ranks {
 		if other.AtLeast {
 			return Last{}, false, false
 		}
+		behind = behind || other.Enqueued > o.Enqueued
 		if o.needs(other) && (last.Operation == nil || other.Enqueued > last.Enqueued) {
 			last.Operation = other
 		}
 	}
 	if last.Operation == nil || last.Enqueued <= o.Enqueued {
-		return Last{}, false, true
+		return Last{}, false, !behind
 	}
 	last.Lag = last.Enqueued.Sub(o.Enqueued)
 	return last, true, true

@@ -184,9 +184,10 @@ func TestDependencesOfOperations(t *testing.T) {
 			h.sync(100+rank, 20*ms, 30*ms, event.Completed{Serial: 7, Operation: 1})
 		}
 		for rank, o := range h.advance(farFuture) {
-			late, ok, _ := o.WaitedFor()
+			late, ok, known := o.WaitedFor()
 			if tt.waits[rank] < 0 {
 				assert.False(t, ok, "%s rank %d", tt.symbol, rank)
+				assert.Equal(t, rank == 2, known, "%s rank %d: whether it waited for those after it", tt.symbol, rank)
 				continue
 			}
 			require.True(t, ok, "%s rank %d", tt.symbol, rank)
@@ -204,15 +205,26 @@ func TestSendsMeetTheirReceives(t *testing.T) {
 	h.issue(issue{pid: 103, symbol: "ncclSend", serial: 2, operation: 1, sequence: 1, peer: 0, end: 11 * ms})
 	h.issue(issue{pid: 103, symbol: "ncclRecv", serial: 2, operation: 2, sequence: 1, peer: 0, end: 30 * ms})
 	h.issue(issue{pid: 100, symbol: "ncclSend", serial: 1, operation: 2, sequence: 2, peer: 3, end: 40 * ms})
+	h.issue(issue{pid: 103, symbol: "ncclSend", serial: 2, operation: 3, sequence: 2, peer: 0, end: 70 * ms})
+	h.issue(issue{pid: 100, symbol: "ncclRecv", serial: 1, operation: 3, sequence: 2, peer: 3, end: 50 * ms})
 	told := h.advance(farFuture)
-	require.Len(t, told, 4)
-	late, ok, _ := told[0].WaitedFor()
-	require.True(t, ok)
-	assert.Equal(t, "ncclRecv", late.Row().Function)
-	assert.Equal(t, 20*time.Millisecond, late.Lag)
-	for _, n := range []int{1, 3} {
-		_, ok, _ = told[n].WaitedFor()
-		assert.False(t, ok, "its receive has not been issued")
+	require.Len(t, told, 6)
+	for n, o := range told {
+		late, ok, known := o.WaitedFor()
+		switch n {
+		case 0: // a send whose receiver came later
+			assert.False(t, ok || known, "what was sent may have been gone by then")
+			assert.Len(t, o.Ranks(), 2)
+		case 2, 5: // whose partner had come
+			assert.False(t, ok)
+			assert.True(t, known)
+		case 4: // a receive whose sender came later
+			require.True(t, ok)
+			assert.Equal(t, "ncclSend", late.Row().Function)
+			assert.Equal(t, 20*time.Millisecond, late.Lag)
+		default:
+			assert.False(t, ok || known, "its receive has not been issued")
+		}
 	}
 }
 
@@ -535,8 +547,8 @@ func TestWaitsForGroups(t *testing.T) {
 	}
 	ring := func(pid int, group uint64, sequence uint64, end ktime.Time) {
 		rank := pid - 100
-		h.issue(issue{pid: pid, symbol: "ncclSend", serial: 1, operation: uint32(2*sequence - 1), sequence: sequence, end: end - 20, group: group, peer: (rank + 1) % 3})
-		h.issue(issue{pid: pid, symbol: "ncclRecv", serial: 1, operation: uint32(2 * sequence), sequence: sequence, end: end - 10, group: group, peer: (rank + 2) % 3})
+		h.issue(issue{pid: pid, symbol: "ncclRecv", serial: 1, operation: uint32(2*sequence - 1), sequence: sequence, end: end - 20, group: group, peer: (rank + 2) % 3})
+		h.issue(issue{pid: pid, symbol: "ncclSend", serial: 1, operation: uint32(2 * sequence), sequence: sequence, end: end - 10, group: group, peer: (rank + 1) % 3})
 		h.endGroup(pid, group, end, 0)
 	}
 	for pid := 100; pid < 103; pid++ {
@@ -545,14 +557,14 @@ func TestWaitsForGroups(t *testing.T) {
 	ring(100, 2, 2, 10*ms)
 	ring(102, 2, 2, 11*ms)
 	ring(101, 2, 2, 40*ms)
-	h.sync(100, 10*ms, 42*ms, event.Completed{Serial: 1, Operation: 4})
+	h.sync(102, 11*ms, 42*ms, event.Completed{Serial: 1, Operation: 4})
 	h.advance(farFuture)
 	var waited, arrived []string
 	for _, o := range h.told {
-		if o.Task == taskOf(100) && o.Wait != (Wait{}) {
+		if o.Task == taskOf(102) && o.Wait != (Wait{}) {
 			peer, _ := o.PeerWait()
 			waited = append(waited, o.Name())
-			assert.Equal(t, 30*time.Millisecond, peer)
+			assert.Equal(t, 29*time.Millisecond, peer)
 			last, late, _ := o.WaitedFor()
 			assert.True(t, late)
 			assert.Equal(t, 1, last.Communicator.Rank)
@@ -565,8 +577,8 @@ func TestWaitsForGroups(t *testing.T) {
 	for _, o := range h.arrived {
 		arrived = append(arrived, o.Name())
 	}
-	assert.Equal(t, []string{"Send"}, waited)
-	assert.Equal(t, []string{"Send", "Send", "Send", "Send", "Send", "Send"}, arrived, "once per group")
+	assert.Equal(t, []string{"Recv"}, waited)
+	assert.Equal(t, []string{"Recv", "Recv", "Recv", "Recv", "Recv", "Recv"}, arrived, "once per group")
 }
 
 // A wait is remembered until the cycle is explained: many waits later, and after
