@@ -164,6 +164,11 @@ func (t *Tracker) grow(c, parent *Communicator, r *event.Communicator, row *prob
 	}
 }
 
+// Follows reports whether a communicator is there.
+func (t *Tracker) Follows(c *Communicator) bool {
+	return t.communicators[commKey{c.Process.PID, c.Serial}] == c
+}
+
 // Resolve applies what was read of a communicator in its process's memory: the
 // rank, the number of ranks, and NCCL's own hash of it.
 func (t *Tracker) Resolve(pid event.PID, serial event.Serial, read Read) {

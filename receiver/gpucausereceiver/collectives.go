@@ -94,6 +94,7 @@ func measured(o *collective.Operation) *measurement.Collective {
 
 // commQuestion asks for a communicator, and tells what is known of it.
 type commQuestion struct {
+	of         *collective.Communicator // who asks: its answer is for no other
 	pid        event.PID
 	serial     event.Serial
 	handle     uint64
@@ -143,11 +144,18 @@ func (r *reading) add(c *collective.Communicator) {
 func (r *reading) collect(tracker *collective.Tracker, now ktime.Time) {
 	r.asker.answers(func(q commQuestion, read collective.Read) {
 		tracker.Resolve(q.pid, q.serial, read)
+		if q.of.Complete() {
+			delete(r.due, q.of)
+		}
 		if q.teaches() {
 			r.hasten(q.pid, now)
 		}
 	})
 	for c, a := range r.due {
+		if !tracker.Follows(c) {
+			delete(r.due, c) // something else may be in its memory by now
+			continue
+		}
 		if a.at == 0 {
 			a.at = now.Add(a.pause)
 		}
@@ -167,18 +175,20 @@ func (r *reading) hasten(pid event.PID, now ktime.Time) {
 	}
 }
 
-// postpone has a communicator read again, later and later, until all is known.
+// postpone has a communicator read again, later and later, until there is an answer
+// and all is known: one of which all was known before may not be filled in yet, and
+// would teach nothing.
 func (r *reading) postpone(c *collective.Communicator, a *attempt, now ktime.Time) {
 	a.times++
 	a.pause *= 2
 	a.at = now.Add(a.pause)
-	if c.Complete() || a.times >= readTimes {
+	if a.times >= readTimes {
 		delete(r.due, c)
 	}
 }
 
 func question(c *collective.Communicator) commQuestion {
-	q := commQuestion{pid: c.Process.PID, serial: c.Serial, handle: c.Handle, rank: c.Rank, size: c.Size}
+	q := commQuestion{of: c, pid: c.Process.PID, serial: c.Serial, handle: c.Handle, rank: c.Rank, size: c.Size}
 	if id, ok := c.Identity(); ok {
 		q.identity = id[:]
 	}
