@@ -339,6 +339,74 @@ func TestSamplingIsTheSameOnAllRanks(t *testing.T) {
 	assert.InDelta(t, 100, len(sampled[0]), 40)
 }
 
+// split makes the child of a communicator that has all its ranks. Its own rank is
+// not known until know tells it.
+func (h *host) split(pid int, serial, parent event.Serial) *Communicator {
+	p := row(h.t, "ncclCommSplit")
+	return h.communicator(event.Communicator{Process: processOf(pid), Task: taskOf(pid), Probe: p.ID, Serial: serial, Parent: parent, Value: 1})
+}
+
+func (h *host) know(pid int, serial event.Serial, rank, size int) {
+	for symbol, value := range map[string]int{"ncclCommUserRank": rank, "ncclCommCount": size} {
+		h.communicator(event.Communicator{Process: processOf(pid), Probe: row(h.t, symbol).ID, Serial: serial, Value: uint64(value)})
+	}
+}
+
+// Whether an operation is sampled, and who its other ranks are, does not depend on
+// when the program is told the rank.
+func TestRanksThatAreKnownLater(t *testing.T) {
+	const operations = 20
+	h := newHost(t, Settings{SampleEvery: 3})
+	for rank := range 2 {
+		pid := 100 + rank
+		h.begin(pid, 1, "id", 2, rank)
+		h.split(pid, 2, 1)
+		if rank == 0 {
+			h.know(pid, 2, rank, 2)
+		}
+		for n := range uint32(operations) {
+			i := issue{pid: pid, symbol: "ncclAllReduce", serial: 2, operation: n + 1, sequence: uint64(n) + 1, end: ktime.Time(10+10*n+5*uint32(rank)) * ms}
+			h.issue(i)
+			i.symbol, i.peer, i.operation = []string{"ncclRecv", "ncclSend"}[rank], 1-rank, operations+n+1
+			h.issue(i)
+		}
+		if rank == 1 {
+			h.know(pid, 2, rank, 2)
+		}
+	}
+	sampled := map[string]int{}
+	h.tracker.Advance(farFuture, Handler{Told: func(o *Operation) {
+		assert.Len(t, o.Ranks(), 2, "%s #%d", o.Name(), o.Sequence)
+		_, late, known := o.WaitedFor()
+		assert.Equal(t, o.Communicator.Rank == 0, late, "%s #%d", o.Name(), o.Sequence)
+		assert.True(t, known)
+		if o.Sampled {
+			sampled[o.Name()]++
+		}
+	}})
+	assert.Equal(t, sampled["Send"], sampled["Recv"])
+	assert.Positive(t, sampled["Send"])
+	assert.Positive(t, sampled["AllReduce"])
+	assert.Zero(t, sampled["AllReduce"]%2)
+}
+
+// Of a rank that is not known it is not told who waited for it.
+func TestRanksThatAreNotKnown(t *testing.T) {
+	h := newHost(t, Settings{SampleEvery: 1})
+	for rank := range 2 {
+		h.begin(100+rank, 1, "id", 2, rank)
+		h.split(100+rank, 2, 1)
+		h.issue(issue{pid: 100 + rank, symbol: "ncclAllReduce", serial: 2, operation: 1, sequence: 1, end: ktime.Time(10+10*rank) * ms})
+	}
+	h.know(100, 2, 0, 2)
+	for _, o := range h.advance(farFuture) {
+		assert.True(t, o.Sampled)
+		assert.Len(t, o.Ranks(), 2)
+		_, late, known := o.WaitedFor()
+		assert.False(t, late || known)
+	}
+}
+
 // What cannot be known is not told: late communicators, full tables, lost records.
 func TestWhatIsNotKnown(t *testing.T) {
 	h := newHost(t, Settings{MaxCommunicators: 2})
