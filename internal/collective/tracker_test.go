@@ -284,6 +284,25 @@ func TestUnfinishedBusinessIsTold(t *testing.T) {
 	assert.Equal(t, uint64(2), stats.Incomplete)
 }
 
+// A group whose end was lost, and arrivals on communicators that have ended, do not
+// stay as long as their process.
+func TestLostEndsOfGroupsAreForgotten(t *testing.T) {
+	h := newHost(t, Settings{Timeout: time.Second})
+	h.begin(100, 1, "a", 2, 0)
+	h.begin(100, 2, "b", 2, 0)
+	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: 1, sequence: 1, end: 10 * ms, group: 5})
+	for serial := range event.Serial(2) {
+		h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: serial + 1, operation: 2, sequence: 2, end: 20 * ms})
+	}
+	h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommDestroy").ID, Serial: 1})
+	h.advance(1500 * ms)
+	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 2, operation: 3, sequence: 3, end: 1550 * ms, group: 6})
+	h.advance(2800 * ms)
+	h.advance(2900 * ms)
+	assert.Len(t, h.tracker.groups, 1, "the other one may end")
+	assert.Len(t, h.tracker.latest, 1)
+}
+
 // An operation that does not complete is worth a span if nothing followed it;
 // that a job never asks is no reason for spans of all it does.
 func TestOperationsThatAreNotSeenToComplete(t *testing.T) {
