@@ -44,8 +44,9 @@ func (c *collectives) add(record *event.Record) {
 }
 
 // tellCollectives tells the operations whose time has come. It comes before the
-// cycles, whose stalls name the ranks that they waited for.
-func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now, settled ktime.Time) {
+// cycles, whose stalls name the ranks that they waited for. It returns the batch to
+// go on with.
+func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now, settled ktime.Time) *spans.Batch {
 	c := p.collectives
 	c.reading.collect(c.tracker, now)
 	c.tracker.Advance(settled, collective.Handler{
@@ -54,8 +55,12 @@ func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now,
 				o.Late = reason
 			}
 		},
-		Told: func(o *collective.Operation) { p.tellCollective(ctx, batch, o, now) },
+		Told: func(o *collective.Operation) {
+			p.tellCollective(ctx, batch, o, now)
+			batch = p.handOverFull(ctx, batch)
+		},
 	})
+	return batch
 }
 
 func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *collective.Operation, now ktime.Time) {
@@ -65,13 +70,17 @@ func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *co
 	}
 	pid := o.Communicator.Process.PID
 	// A sampled one is emitted on all ranks or of no use.
-	if !o.Sampled && !p.budgets.allows(pid, now) {
+	allowed, spend := p.budgets.allows(pid, now), p.budgets.spend
+	if o.Sampled {
+		allowed, spend = p.budgets.emits(), p.budgets.spendAnyway
+	}
+	if !allowed {
 		p.telemetry.GpucauseCollectivesSuppressed.Add(ctx, 1)
 		return
 	}
 	before := batch.SpanCount()
 	batch.AppendCollective(o)
-	p.budgets.spend(pid, batch.SpanCount()-before)
+	spend(pid, batch.SpanCount()-before)
 	p.telemetry.GpucauseCollectivesEmitted.Add(ctx, 1)
 }
 

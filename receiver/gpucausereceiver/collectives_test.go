@@ -3,6 +3,7 @@ package gpucausereceiver
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -123,4 +124,53 @@ func TestCommunicatorsThatHaveEndedAreNotRead(t *testing.T) {
 	assert.EqualValues(t, 0x20, b.next(101*ms).handle)
 	assert.Empty(t, b.asked)
 	assert.Len(t, b.reading.due, 1)
+}
+
+// allReduces are a communicator of one rank and operations on it that just ended.
+func allReduces(t *testing.T, n int) []event.Record {
+	t.Helper()
+	begin := probe.Get(probeOf(t, "ncclCommInitRankConfig"))
+	c := event.Communicator{Process: engineProcess, Task: engineTask, Probe: begin.ID, Serial: 1}
+	c.Identity[0], c.Args[begin.Communicator.Size] = 1, 1
+	records := []event.Record{{Kind: event.KindCommunicator, Communicator: c}}
+	for i := range n {
+		end := fakeNow().Add(time.Duration(i-n) * time.Microsecond)
+		records = append(records, event.Record{Kind: event.KindCollective, Collective: event.Collective{
+			Task: engineTask, Probe: probeOf(t, "ncclAllReduce"), Start: end - 10, End: end,
+			Serial: 1, Operation: uint32(i) + 1, Sequence: uint64(i) + 1,
+		}})
+	}
+	return records
+}
+
+// playAllReduces returns how many spans of sampled operations each hand-over had.
+func playAllReduces(t *testing.T, perSecond uint32, n int) (handedOver []int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.config.Spans.MaxPerSecond, b.config.NCCL.SampleEvery = perSecond, 1
+		b.start()
+		b.source.put(allReduces(t, n)...)
+		b.pass(b.config.NCCL.Timeout + time.Second)
+		b.shutdown()
+		for _, traces := range b.traces.AllTraces() {
+			handedOver = append(handedOver, traces.SpanCount())
+		}
+	})
+	return handedOver
+}
+
+// Sampled operations are emitted beyond the budget, but not where there is none.
+func TestNoBudgetNoCollectives(t *testing.T) {
+	assert.Equal(t, []int{20}, playAllReduces(t, 1, 10), "a root and a rank each")
+	assert.Empty(t, playAllReduces(t, 0, 10))
+}
+
+func TestManyCollectivesAreHandedOverInPieces(t *testing.T) {
+	total := 0
+	for _, n := range playAllReduces(t, 1, maxBatchSpans) {
+		assert.LessOrEqual(t, n, maxBatchSpans+1)
+		total += n
+	}
+	assert.Equal(t, 2*maxBatchSpans, total)
 }
