@@ -42,7 +42,7 @@ func (t *Tracker) endGroup(r *event.Collective) {
 	delete(t.groups, group)
 	for _, o := range operations {
 		if refused := r.Result != 0 && r.Result != o.Row().Benign; refused {
-			o.Refused = true
+			o.Refusal = Refusal{At: r.End, Result: r.Result}
 			t.schedule(o, r.End)
 			continue
 		}

@@ -150,7 +150,7 @@ func (t *Tracker) sweep(now ktime.Time) {
 // its communicator.
 func (t *Tracker) Worth(o *Operation) bool {
 	switch {
-	case o.Sampled, o.Failed(), o.Refused, o.cut, o.Wait.Duration() >= t.settings.Slow:
+	case o.Sampled, o.Failed(), o.Refused(), o.cut, o.Wait.Duration() >= t.settings.Slow:
 		return true
 	case o.meeting != nil && (o.meeting.torn || o.meeting.skew() >= t.settings.Slow):
 		return true

@@ -257,7 +257,7 @@ func TestGroups(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, waits, "a synchronisation waits for one operation, whatever else it covers")
-	assert.True(t, refused.Refused)
+	assert.Equal(t, Refusal{At: 31 * ms, Result: 4}, refused.Refusal)
 	assert.Zero(t, refused.Enqueued)
 }
 

@@ -8,7 +8,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/connector/connectortest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
 
+	"github.com/gpucause/gpucause/connector/collectiveskewconnector"
 	"github.com/gpucause/gpucause/internal/collective"
 	"github.com/gpucause/gpucause/internal/event"
 	"github.com/gpucause/gpucause/internal/ktime"
@@ -173,4 +177,42 @@ func TestManyCollectivesAreHandedOverInPieces(t *testing.T) {
 		total += n
 	}
 	assert.Equal(t, 2*maxBatchSpans, total)
+}
+
+// A rank whose group failed is paired with those that wait for it, which learn why.
+func TestFailedGroupsArePaired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		begin := probe.Get(probeOf(t, "ncclCommInitRankConfig"))
+		for rank := range 2 {
+			task := event.Task{Thread: event.Thread{PID: event.PID(100 + rank), TID: event.TID(100 + rank)}}
+			c := event.Communicator{Process: event.ProcessID{PID: task.Thread.PID, Start: 1}, Task: task, Probe: begin.ID, Serial: 1}
+			c.Identity[0], c.Args[begin.Communicator.Size], c.Args[begin.Communicator.Rank] = 1, 2, uint64(rank)
+			now := fakeNow()
+			issued := event.Collective{Task: task, Probe: probeOf(t, "ncclAllReduce"), Start: now - 30, End: now - 20, Group: 1, Serial: 1, Operation: 1, Sequence: 1}
+			end := event.Collective{Task: task, Probe: probeOf(t, "ncclGroupEnd"), Start: now - 15, End: now - 10, Group: 1, Result: int32(2 * rank)}
+			b.source.put(
+				event.Record{Kind: event.KindCommunicator, Communicator: c},
+				event.Record{Kind: event.KindCollective, Collective: issued},
+				event.Record{Kind: event.KindCollective, Collective: end},
+			)
+		}
+		b.pass(b.config.NCCL.Timeout + time.Second)
+		b.shutdown()
+
+		factory := collectiveskewconnector.NewFactory()
+		var sink consumertest.TracesSink
+		skew, err := factory.CreateTracesToTraces(t.Context(), connectortest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig(), &sink)
+		require.NoError(t, err)
+		require.NoError(t, skew.Start(t.Context(), componenttest.NewNopHost()))
+		for _, traces := range b.traces.AllTraces() {
+			require.NoError(t, skew.ConsumeTraces(t.Context(), traces))
+		}
+		require.NoError(t, skew.Shutdown(t.Context()))
+		require.Equal(t, 1, sink.SpanCount())
+		span := sink.AllTraces()[0].ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0)
+		summary, _ := span.Attributes().Get("stall.summary")
+		assert.Contains(t, summary.Str(), "the call of rank 1 failed with ncclSystemError")
+	})
 }
