@@ -164,6 +164,11 @@ func (t *Tracker) grow(c, parent *Communicator, r *event.Communicator, row *prob
 	}
 }
 
+// Follows reports whether a communicator is there.
+func (t *Tracker) Follows(c *Communicator) bool {
+	return t.communicators[commKey{c.Process.PID, c.Serial}] == c
+}
+
 // Resolve applies what was read of a communicator in its process's memory: the
 // rank, the number of ranks, and NCCL's own hash of it.
 func (t *Tracker) Resolve(pid event.PID, serial event.Serial, read Read) {
@@ -171,14 +176,33 @@ func (t *Tracker) Resolve(pid event.PID, serial event.Serial, read Read) {
 	if c == nil {
 		return
 	}
+	key := Key{}
+	if read.Hash != 0 {
+		key = HashKey(read.Hash)
+	}
+	t.learn(c, read.Rank, read.Size, key)
+}
+
+// learn applies what was not known of a communicator. Which operations those are
+// that it issued before may now be known, too.
+func (t *Tracker) learn(c *Communicator, rank, size int, key Key) {
+	before := *c
 	if c.Rank == Unknown {
-		c.Rank = read.Rank
+		c.Rank = rank
 	}
 	if c.Size == Unknown {
-		c.Size = read.Size
+		c.Size = size
 	}
-	if !c.Key.Known() && read.Hash != 0 {
-		c.Key = HashKey(read.Hash)
+	if !c.Key.Known() {
+		c.Key = key
+	}
+	if c.Rank == before.Rank && c.Key == before.Key {
+		return
+	}
+	for _, o := range t.pending {
+		if o.Communicator == c && o.Enqueued != 0 {
+			t.identify(o)
+		}
 	}
 }
 
@@ -189,12 +213,13 @@ type Read struct {
 }
 
 // tell applies what the program was told of a communicator.
-func (c *Communicator) tell(r *event.Communicator, row *probe.Probe) {
-	value := int(int32(r.Value))
-	if row.Communicator.Rank != probe.NoSlot && c.Rank == Unknown {
-		c.Rank = value
+func (t *Tracker) tell(c *Communicator, r *event.Communicator, row *probe.Probe) {
+	rank, size, value := Unknown, Unknown, int(int32(r.Value))
+	if row.Communicator.Rank != probe.NoSlot {
+		rank = value
 	}
-	if row.Communicator.Size != probe.NoSlot && c.Size == Unknown {
-		c.Size = value
+	if row.Communicator.Size != probe.NoSlot {
+		size = value
 	}
+	t.learn(c, rank, size, Key{})
 }

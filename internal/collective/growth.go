@@ -11,7 +11,7 @@ func (t *Tracker) noteGrowth(g growth, key Key) {
 	}
 	t.growths[g] = key
 	for _, c := range t.unnamed[g] {
-		c.Key = key
+		t.learn(c, Unknown, Unknown, key)
 	}
 	delete(t.unnamed, g)
 }

@@ -46,7 +46,7 @@ func (t *Tracker) endGroup(r *event.Collective) {
 	delete(t.groups, group)
 	for _, o := range operations {
 		if refused := r.Result != 0 && r.Result != o.Row().Benign; refused {
-			o.Refused = true
+			o.Refusal = Refusal{At: r.End, Result: r.Result}
 			t.schedule(o, r.End)
 			continue
 		}
@@ -61,9 +61,8 @@ func (t *Tracker) enqueue(o *Operation, r *event.Collective) {
 	o.AtLeast = r.Result != 0 || o.Result != 0
 	o.Ledger, o.CycleStart, o.Launches = r.Ledger, r.CycleStart, r.Launches
 	t.arrive(o)
-	t.meet(o)
+	t.identify(o)
 	t.arrived = append(t.arrived, o)
-	o.Sampled = t.sampled(o)
 	t.schedule(o, o.Enqueued.Add(t.settings.Timeout))
 }
 
@@ -91,30 +90,28 @@ func (t *Tracker) arrive(o *Operation) {
 	before.Operation, o.Arrivals = o, before.count
 }
 
-// meet brings o together with its other ranks on this host.
-func (t *Tracker) meet(o *Operation) {
-	key, size, ok := keyOf(o)
-	if !ok {
+// identify brings o together with its other ranks on this host, and chooses whether
+// it is sampled, as soon as it is known which operation of all ranks it is.
+func (t *Tracker) identify(o *Operation) {
+	key, ok := keyOf(o)
+	if o.meeting != nil || !ok {
 		return
 	}
+	o.Sampled = t.sampled(key)
 	m := t.meetings[key]
 	if m == nil {
 		if len(t.meetings) >= t.settings.MaxMeetings {
 			return
 		}
-		m = &meeting{key: key, size: size, begun: o.Enqueued}
+		m = &meeting{key: key, begun: o.Enqueued}
 		t.meetings[key] = m
 	}
 	m.join(o)
 }
 
 // sampled chooses operations by what all ranks know of them.
-func (t *Tracker) sampled(o *Operation) bool {
+func (t *Tracker) sampled(key meetingKey) bool {
 	if t.settings.SampleEvery <= 0 {
-		return false
-	}
-	key, _, ok := keyOf(o)
-	if !ok {
 		return false
 	}
 	hash := fnv.New64a()

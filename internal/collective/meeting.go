@@ -18,7 +18,6 @@ type meetingKey struct {
 // meeting is an operation with its ranks on this host.
 type meeting struct {
 	key   meetingKey
-	size  int // ranks that meet, or Unknown
 	ranks []*Operation
 	told  int  // of ranks
 	torn  bool // the ranks do not do the same
@@ -28,22 +27,23 @@ type meeting struct {
 // pairSize is how many ranks a send and its receive have.
 const pairSize = 2
 
-// keyOf returns the meeting that an operation belongs to, if it is known.
-func keyOf(o *Operation) (key meetingKey, size int, ok bool) {
+// keyOf returns the meeting that an operation belongs to, if it is known. That of
+// a collective is known without the rank, which may be told later.
+func keyOf(o *Operation) (key meetingKey, ok bool) {
 	c := o.Communicator
-	if o.Number() == 0 || c.Rank == Unknown {
-		return meetingKey{}, 0, false
+	if o.Number() == 0 {
+		return meetingKey{}, false
 	}
 	key = meetingKey{communicator: c.Key, from: Unknown, to: Unknown, number: o.Number()}
 	peer, paired := o.Peer()
 	if !paired {
-		return key, c.Size, true
+		return key, true
 	}
 	key.from, key.to = c.Rank, peer
 	if o.Row().Role == probe.RoleReceives {
 		key.from, key.to = peer, c.Rank
 	}
-	return key, pairSize, true
+	return key, c.Rank != Unknown
 }
 
 // Ranks returns the operation's ranks on this host, o among them if they are known.
@@ -64,7 +64,20 @@ func (m *meeting) join(o *Operation) {
 }
 
 // complete reports whether all ranks are here.
-func (m *meeting) complete() bool { return m.size != Unknown && len(m.ranks) == m.size }
+func (m *meeting) complete() bool { return len(m.ranks) == m.size() }
+
+// size returns how many ranks meet, or Unknown.
+func (m *meeting) size() int {
+	if m.key.from != Unknown {
+		return pairSize
+	}
+	for _, o := range m.ranks {
+		if o.Communicator.Size != Unknown {
+			return o.Communicator.Size
+		}
+	}
+	return Unknown
+}
 
 // dependence is which ranks others depend on.
 type dependence uint8
@@ -73,7 +86,8 @@ const (
 	onAll     dependence = iota // every rank on every other
 	onRoot                      // all on the root
 	onOthers                    // the root on all others
-	onPartner                   // two ranks on each other
+	onPartner                   // the receiver on the sender
+	onNone                      // none on any: what is sent may be gone before the receiver comes
 )
 
 // dependences are of the operations that not every rank depends on every other in.
@@ -83,7 +97,7 @@ var dependences = map[string]dependence{
 	"ncclScatter":   onRoot,
 	"ncclReduce":    onOthers,
 	"ncclGather":    onOthers,
-	"ncclSend":      onPartner,
+	"ncclSend":      onNone,
 	"ncclRecv":      onPartner,
 }
 
@@ -99,6 +113,8 @@ func (o *Operation) needs(other *Operation) bool {
 		return rooted && other.Communicator.Rank == root
 	case onOthers:
 		return rooted && o.Communicator.Rank == root
+	case onNone:
+		return false
 	default:
 		return true
 	}
@@ -112,22 +128,25 @@ type Last struct {
 
 // WaitedFor returns the rank that o's could not do without and that was queued
 // last, if that was after o itself. It is known only where all ranks are on this
-// host and none of the times is a lower bound.
+// host and known, none of the times is a lower bound, and there is such a rank or no rank was
+// queued after o: one that was may or may not have been waited for.
 func (o *Operation) WaitedFor() (last Last, late, known bool) {
 	m := o.meeting
 	if m == nil || !m.complete() {
 		return Last{}, false, false
 	}
+	behind := false
 	for _, other := range m.ranks {
-		if other.AtLeast {
+		if other.AtLeast || other.Communicator.Rank == Unknown {
 			return Last{}, false, false
 		}
+		behind = behind || other.Enqueued > o.Enqueued
 		if o.needs(other) && (last.Operation == nil || other.Enqueued > last.Enqueued) {
 			last.Operation = other
 		}
 	}
 	if last.Operation == nil || last.Enqueued <= o.Enqueued {
-		return Last{}, false, true
+		return Last{}, false, !behind
 	}
 	last.Lag = last.Enqueued.Sub(o.Enqueued)
 	return last, true, true

@@ -20,8 +20,8 @@ type Operation struct {
 	// communicator queues it later.
 	Enqueued ktime.Time
 	AtLeast  bool
-	// Refused says that its group failed: it was never queued.
-	Refused bool
+	// Refusal is the end of its group where that failed: it was never queued.
+	Refusal Refusal
 
 	// Completed is when the host knew that it was complete, an upper bound; 0:
 	// it was not seen to complete. NotBefore is a lower bound; 0: none.
@@ -47,6 +47,12 @@ type Operation struct {
 	place   int        // in the queue
 	queued  bool
 	told    bool
+}
+
+// Refusal is the end of a group that failed; zero where it did not.
+type Refusal struct {
+	At     ktime.Time
+	Result int32
 }
 
 // Reason is why an operation came later than is typical of its thread. It is set
@@ -154,6 +160,9 @@ func (o *Operation) Duration() time.Duration {
 // Cut reports whether its communicator was aborted, or its process ended, while it
 // was the latest operation and not complete.
 func (o *Operation) Cut() bool { return o.cut }
+
+// Refused reports whether its group failed.
+func (o *Operation) Refused() bool { return o.Refusal != Refusal{} }
 
 // Failed reports whether the call returned an error.
 func (o *Operation) Failed() bool { return o.Result != 0 && o.Result != o.Row().Benign }

@@ -106,8 +106,9 @@ func (t *Tracker) count(o *Operation) {
 	}
 }
 
-// sweep forgets meetings that are over, what was told and never completes, and the
-// waits of threads that have not waited lately.
+// sweep forgets meetings that are over, groups whose end was lost, what was told and
+// never completes, the latest arrivals on communicators that have ended, and the waits
+// of threads that have not waited lately.
 func (t *Tracker) sweep(now ktime.Time) {
 	t.swept = now
 	for key, m := range t.meetings {
@@ -118,6 +119,16 @@ func (t *Tracker) sweep(now ktime.Time) {
 	for thread, waits := range t.waits {
 		if last := waits[len(waits)-1]; now.Sub(max(last.Wait.End, last.End)) > 2*t.settings.Timeout {
 			delete(t.waits, thread)
+		}
+	}
+	for key, operations := range t.groups {
+		if now.Sub(operations[len(operations)-1].End) > 2*t.settings.Timeout {
+			delete(t.groups, key)
+		}
+	}
+	for key := range t.latest {
+		if t.communicators[commKey{key.thread.PID, key.serial}] == nil {
+			delete(t.latest, key)
 		}
 	}
 	for key, open := range t.open {
@@ -139,7 +150,7 @@ func (t *Tracker) sweep(now ktime.Time) {
 // its communicator.
 func (t *Tracker) Worth(o *Operation) bool {
 	switch {
-	case o.Sampled, o.Failed(), o.Refused, o.cut, o.Wait.Duration() >= t.settings.Slow:
+	case o.Sampled, o.Failed(), o.Refused(), o.cut, o.Wait.Duration() >= t.settings.Slow:
 		return true
 	case o.meeting != nil && (o.meeting.torn || o.meeting.skew() >= t.settings.Slow):
 		return true

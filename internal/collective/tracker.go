@@ -120,7 +120,7 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	case row.Role == probe.RoleEnds:
 		t.end(key)
 	case row.Role == probe.RoleTells && known != nil:
-		known.tell(r, row)
+		t.tell(known, r, row)
 	case leftOut(r, row):
 	case known == nil && len(t.communicators) >= t.settings.MaxCommunicators:
 		t.stats.Refused++

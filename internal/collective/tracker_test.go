@@ -184,9 +184,10 @@ func TestDependencesOfOperations(t *testing.T) {
 			h.sync(100+rank, 20*ms, 30*ms, event.Completed{Serial: 7, Operation: 1})
 		}
 		for rank, o := range h.advance(farFuture) {
-			late, ok, _ := o.WaitedFor()
+			late, ok, known := o.WaitedFor()
 			if tt.waits[rank] < 0 {
 				assert.False(t, ok, "%s rank %d", tt.symbol, rank)
+				assert.Equal(t, rank == 2, known, "%s rank %d: whether it waited for those after it", tt.symbol, rank)
 				continue
 			}
 			require.True(t, ok, "%s rank %d", tt.symbol, rank)
@@ -204,15 +205,26 @@ func TestSendsMeetTheirReceives(t *testing.T) {
 	h.issue(issue{pid: 103, symbol: "ncclSend", serial: 2, operation: 1, sequence: 1, peer: 0, end: 11 * ms})
 	h.issue(issue{pid: 103, symbol: "ncclRecv", serial: 2, operation: 2, sequence: 1, peer: 0, end: 30 * ms})
 	h.issue(issue{pid: 100, symbol: "ncclSend", serial: 1, operation: 2, sequence: 2, peer: 3, end: 40 * ms})
+	h.issue(issue{pid: 103, symbol: "ncclSend", serial: 2, operation: 3, sequence: 2, peer: 0, end: 70 * ms})
+	h.issue(issue{pid: 100, symbol: "ncclRecv", serial: 1, operation: 3, sequence: 2, peer: 3, end: 50 * ms})
 	told := h.advance(farFuture)
-	require.Len(t, told, 4)
-	late, ok, _ := told[0].WaitedFor()
-	require.True(t, ok)
-	assert.Equal(t, "ncclRecv", late.Row().Function)
-	assert.Equal(t, 20*time.Millisecond, late.Lag)
-	for _, n := range []int{1, 3} {
-		_, ok, _ = told[n].WaitedFor()
-		assert.False(t, ok, "its receive has not been issued")
+	require.Len(t, told, 6)
+	for n, o := range told {
+		late, ok, known := o.WaitedFor()
+		switch n {
+		case 0: // a send whose receiver came later
+			assert.False(t, ok || known, "what was sent may have been gone by then")
+			assert.Len(t, o.Ranks(), 2)
+		case 2, 5: // whose partner had come
+			assert.False(t, ok)
+			assert.True(t, known)
+		case 4: // a receive whose sender came later
+			require.True(t, ok)
+			assert.Equal(t, "ncclSend", late.Row().Function)
+			assert.Equal(t, 20*time.Millisecond, late.Lag)
+		default:
+			assert.False(t, ok || known, "its receive has not been issued")
+		}
 	}
 }
 
@@ -245,7 +257,7 @@ func TestGroups(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, waits, "a synchronisation waits for one operation, whatever else it covers")
-	assert.True(t, refused.Refused)
+	assert.Equal(t, Refusal{At: 31 * ms, Result: 4}, refused.Refusal)
 	assert.Zero(t, refused.Enqueued)
 }
 
@@ -270,6 +282,25 @@ func TestUnfinishedBusinessIsTold(t *testing.T) {
 	assert.Empty(t, h.tracker.latest)
 	assert.Empty(t, h.tracker.groups)
 	assert.Equal(t, uint64(2), stats.Incomplete)
+}
+
+// A group whose end was lost, and arrivals on communicators that have ended, do not
+// stay as long as their process.
+func TestLostEndsOfGroupsAreForgotten(t *testing.T) {
+	h := newHost(t, Settings{Timeout: time.Second})
+	h.begin(100, 1, "a", 2, 0)
+	h.begin(100, 2, "b", 2, 0)
+	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: 1, sequence: 1, end: 10 * ms, group: 5})
+	for serial := range event.Serial(2) {
+		h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: serial + 1, operation: 2, sequence: 2, end: 20 * ms})
+	}
+	h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommDestroy").ID, Serial: 1})
+	h.advance(1500 * ms)
+	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 2, operation: 3, sequence: 3, end: 1550 * ms, group: 6})
+	h.advance(2800 * ms)
+	h.advance(2900 * ms)
+	assert.Len(t, h.tracker.groups, 1, "the other one may end")
+	assert.Len(t, h.tracker.latest, 1)
 }
 
 // An operation that does not complete is worth a span if nothing followed it;
@@ -325,6 +356,74 @@ func TestSamplingIsTheSameOnAllRanks(t *testing.T) {
 	}
 	assert.Equal(t, sampled[0], sampled[1])
 	assert.InDelta(t, 100, len(sampled[0]), 40)
+}
+
+// split makes the child of a communicator that has all its ranks. Its own rank is
+// not known until know tells it.
+func (h *host) split(pid int, serial, parent event.Serial) *Communicator {
+	p := row(h.t, "ncclCommSplit")
+	return h.communicator(event.Communicator{Process: processOf(pid), Task: taskOf(pid), Probe: p.ID, Serial: serial, Parent: parent, Value: 1})
+}
+
+func (h *host) know(pid int, serial event.Serial, rank, size int) {
+	for symbol, value := range map[string]int{"ncclCommUserRank": rank, "ncclCommCount": size} {
+		h.communicator(event.Communicator{Process: processOf(pid), Probe: row(h.t, symbol).ID, Serial: serial, Value: uint64(value)})
+	}
+}
+
+// Whether an operation is sampled, and who its other ranks are, does not depend on
+// when the program is told the rank.
+func TestRanksThatAreKnownLater(t *testing.T) {
+	const operations = 20
+	h := newHost(t, Settings{SampleEvery: 3})
+	for rank := range 2 {
+		pid := 100 + rank
+		h.begin(pid, 1, "id", 2, rank)
+		h.split(pid, 2, 1)
+		if rank == 0 {
+			h.know(pid, 2, rank, 2)
+		}
+		for n := range uint32(operations) {
+			i := issue{pid: pid, symbol: "ncclAllReduce", serial: 2, operation: n + 1, sequence: uint64(n) + 1, end: ktime.Time(10+10*n+5*uint32(rank)) * ms}
+			h.issue(i)
+			i.symbol, i.peer, i.operation = []string{"ncclRecv", "ncclSend"}[rank], 1-rank, operations+n+1
+			h.issue(i)
+		}
+		if rank == 1 {
+			h.know(pid, 2, rank, 2)
+		}
+	}
+	sampled := map[string]int{}
+	h.tracker.Advance(farFuture, Handler{Told: func(o *Operation) {
+		assert.Len(t, o.Ranks(), 2, "%s #%d", o.Name(), o.Sequence)
+		_, late, known := o.WaitedFor()
+		assert.Equal(t, o.Communicator.Rank == 0, late, "%s #%d", o.Name(), o.Sequence)
+		assert.True(t, known)
+		if o.Sampled {
+			sampled[o.Name()]++
+		}
+	}})
+	assert.Equal(t, sampled["Send"], sampled["Recv"])
+	assert.Positive(t, sampled["Send"])
+	assert.Positive(t, sampled["AllReduce"])
+	assert.Zero(t, sampled["AllReduce"]%2)
+}
+
+// Of a rank that is not known it is not told who waited for it.
+func TestRanksThatAreNotKnown(t *testing.T) {
+	h := newHost(t, Settings{SampleEvery: 1})
+	for rank := range 2 {
+		h.begin(100+rank, 1, "id", 2, rank)
+		h.split(100+rank, 2, 1)
+		h.issue(issue{pid: 100 + rank, symbol: "ncclAllReduce", serial: 2, operation: 1, sequence: 1, end: ktime.Time(10+10*rank) * ms})
+	}
+	h.know(100, 2, 0, 2)
+	for _, o := range h.advance(farFuture) {
+		assert.True(t, o.Sampled)
+		assert.Len(t, o.Ranks(), 2)
+		_, late, known := o.WaitedFor()
+		assert.False(t, late || known)
+	}
 }
 
 // What cannot be known is not told: late communicators, full tables, lost records.
@@ -535,8 +634,8 @@ func TestWaitsForGroups(t *testing.T) {
 	}
 	ring := func(pid int, group uint64, sequence uint64, end ktime.Time) {
 		rank := pid - 100
-		h.issue(issue{pid: pid, symbol: "ncclSend", serial: 1, operation: uint32(2*sequence - 1), sequence: sequence, end: end - 20, group: group, peer: (rank + 1) % 3})
-		h.issue(issue{pid: pid, symbol: "ncclRecv", serial: 1, operation: uint32(2 * sequence), sequence: sequence, end: end - 10, group: group, peer: (rank + 2) % 3})
+		h.issue(issue{pid: pid, symbol: "ncclRecv", serial: 1, operation: uint32(2*sequence - 1), sequence: sequence, end: end - 20, group: group, peer: (rank + 2) % 3})
+		h.issue(issue{pid: pid, symbol: "ncclSend", serial: 1, operation: uint32(2 * sequence), sequence: sequence, end: end - 10, group: group, peer: (rank + 1) % 3})
 		h.endGroup(pid, group, end, 0)
 	}
 	for pid := 100; pid < 103; pid++ {
@@ -545,14 +644,14 @@ func TestWaitsForGroups(t *testing.T) {
 	ring(100, 2, 2, 10*ms)
 	ring(102, 2, 2, 11*ms)
 	ring(101, 2, 2, 40*ms)
-	h.sync(100, 10*ms, 42*ms, event.Completed{Serial: 1, Operation: 4})
+	h.sync(102, 11*ms, 42*ms, event.Completed{Serial: 1, Operation: 4})
 	h.advance(farFuture)
 	var waited, arrived []string
 	for _, o := range h.told {
-		if o.Task == taskOf(100) && o.Wait != (Wait{}) {
+		if o.Task == taskOf(102) && o.Wait != (Wait{}) {
 			peer, _ := o.PeerWait()
 			waited = append(waited, o.Name())
-			assert.Equal(t, 30*time.Millisecond, peer)
+			assert.Equal(t, 29*time.Millisecond, peer)
 			last, late, _ := o.WaitedFor()
 			assert.True(t, late)
 			assert.Equal(t, 1, last.Communicator.Rank)
@@ -565,8 +664,8 @@ func TestWaitsForGroups(t *testing.T) {
 	for _, o := range h.arrived {
 		arrived = append(arrived, o.Name())
 	}
-	assert.Equal(t, []string{"Send"}, waited)
-	assert.Equal(t, []string{"Send", "Send", "Send", "Send", "Send", "Send"}, arrived, "once per group")
+	assert.Equal(t, []string{"Recv"}, waited)
+	assert.Equal(t, []string{"Recv", "Recv", "Recv", "Recv", "Recv", "Recv"}, arrived, "once per group")
 }
 
 // A wait is remembered until the cycle is explained: many waits later, and after

@@ -22,10 +22,9 @@ const (
 
 // layout is what is known of where a version of NCCL keeps the triple.
 type layout struct {
-	started    bool
-	candidates []int // offsets that fit every communicator that was learnt from
-	learnt     map[[2]int]bool
-	confirmed  bool // a hash that could be computed was at the only one
+	candidates []int           // offsets that fit every communicator that was learnt from
+	learnt     map[[2]int]bool // their ranks and sizes
+	confirmed  bool            // a hash that could be computed was at the only one
 }
 
 // known is a communicator of which rank and size are known.
@@ -34,18 +33,31 @@ type known struct {
 	hash       uint64 // as NCCL up to 2.25 computes it from the unique id; 0: there is none
 }
 
-// learn drops the places that do not fit a communicator.
+// learn drops the places that do not fit a communicator. Where no place is in it at
+// all, it is not filled in yet, and says nothing. If it contradicts all that was
+// learnt before, learning begins anew with it: the others may not have been filled
+// in, and have had what looked like a triple in places.
 func (l *layout) learn(memory []byte, k known) {
-	if !l.started {
-		l.started, l.learnt = true, make(map[[2]int]bool)
-		l.candidates = places(memory, k)
-	} else {
-		l.candidates = slices.DeleteFunc(l.candidates, func(at int) bool { return !fits(memory, at, k) })
+	found := places(memory, k)
+	if at, ok := hashed(memory, found, k); ok {
+		l.candidates, l.confirmed = []int{at}, true
+		return
+	}
+	if len(found) == 0 || l.confirmed && !contradicts(memory, l.candidates[0], k) {
+		return
+	}
+	l.confirmed = false
+	l.candidates = slices.DeleteFunc(l.candidates, func(at int) bool { return !fits(memory, at, k) })
+	if len(l.candidates) == 0 {
+		l.candidates, l.learnt = found, make(map[[2]int]bool)
 	}
 	l.learnt[[2]int{k.rank, k.size}] = true
-	if at, ok := hashed(memory, l.candidates, k); ok {
-		l.candidates, l.confirmed = []int{at}, true
-	}
+}
+
+// contradicts reports whether there is the triple of another communicator at an offset.
+func contradicts(memory []byte, at int, k known) bool {
+	_, ok := tripleAt(memory, at)
+	return ok && !fits(memory, at, k)
 }
 
 // place returns where the triple is, if only one place is left and there is

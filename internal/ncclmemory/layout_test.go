@@ -72,6 +72,65 @@ func TestContradictionsLeaveNoPlace(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// A communicator that is not filled in yet says nothing, before and after others.
+func TestMemoryThatIsNotFilledInIsNoEvidence(t *testing.T) {
+	zeros := make([]byte, 64<<10)
+	var l layout
+	for rank := range enough {
+		l.learn(zeros, known{rank: rank, size: 8})
+		_, ok := l.place()
+		assert.False(t, ok)
+	}
+	for rank := range 8 {
+		l.learn(communicator(0x1a8, triple{uint64(rank) + 1000, rank, 8}), known{rank: rank, size: 8})
+		l.learn(zeros, known{rank: rank, size: 8})
+	}
+	at, ok := l.place()
+	assert.True(t, ok)
+	assert.Equal(t, 0x1a8, at)
+}
+
+// What looked like a triple before there was one is forgotten when those that are
+// filled in agree on another place.
+func TestLearningBeginsAnew(t *testing.T) {
+	var l layout
+	early := make([]byte, 64<<10)
+	copy(early[0x800:], communicator(0, triple{9, 0, 8})[:tripleSize])
+	l.learn(early, known{rank: 0, size: 8})
+	for rank := range 8 {
+		l.learn(communicator(0x1a8, triple{uint64(rank) + 1000, rank, 8}), known{rank: rank, size: 8})
+	}
+	at, ok := l.place()
+	assert.True(t, ok)
+	assert.Equal(t, 0x1a8, at)
+}
+
+// A place that a hash confirmed stays unless there is something else in it.
+func TestAConfirmedPlaceStaysUntilItIsContradicted(t *testing.T) {
+	id := make([]byte, 128)
+	id[5] = 7
+	var l layout
+	l.learn(communicator(0x5e38, triple{hashOf(id), 3, 8}), known{rank: 3, size: 8, hash: hashOf(id)})
+	unfilled := make([]byte, 64<<10)
+	copy(unfilled[0x800:], communicator(0, triple{9, 4, 8})[:tripleSize])
+	l.learn(unfilled, known{rank: 4, size: 8})
+	at, ok := l.place()
+	assert.True(t, ok)
+	assert.Equal(t, 0x5e38, at)
+
+	other := communicator(0x5e38, triple{77, 1, 4})
+	copy(other[0x1a8:], communicator(0, triple{9, 4, 8})[:tripleSize])
+	l.learn(other, known{rank: 4, size: 8})
+	_, ok = l.place()
+	assert.False(t, ok)
+	for rank := range 8 {
+		l.learn(communicator(0x1a8, triple{uint64(rank) + 1000, rank, 8}), known{rank: rank, size: 8})
+	}
+	at, ok = l.place()
+	assert.True(t, ok)
+	assert.Equal(t, 0x1a8, at)
+}
+
 func TestImplausibleTriples(t *testing.T) {
 	for _, k := range []triple{{0, 1, 2}, {5, 2, 2}, {5, -1, 2}, {5, 0, 0}, {5, 0, maxRanks + 1}} {
 		_, ok := tripleAt(communicator(0, k), 0)

@@ -102,8 +102,9 @@ func (r *Reader) layout(lib library) *layout {
 	return l
 }
 
-// carriers begin the names of the files that NCCL is in; the program itself comes last.
-var carriers = []string{"libnccl", "libtorch_cuda", ""}
+// carriers begin the names of the files that NCCL is in, but not of its plugins
+// (libnccl-net.so); the program itself comes last.
+var carriers = []string{"libnccl.so", "libtorch_cuda", ""}
 
 // libraryOf finds the file that NCCL is in, as far as names tell. A mistake makes
 // the layouts of two versions one, which then agree on no place.

@@ -1,12 +1,16 @@
 package ncclmemory
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/gpucause/gpucause/internal/event"
 )
@@ -38,4 +42,22 @@ func TestRead(t *testing.T) {
 	require.Error(t, err, "not initialised")
 	_, err = r.Read(Question{PID: pid, Address: 1, Rank: -1, Size: -1})
 	require.Error(t, err, "not mapped")
+}
+
+// Plugins of NCCL are mapped by the same process, and are not NCCL.
+func TestPluginsAreNotNCCL(t *testing.T) {
+	proc := t.TempDir()
+	lib := filepath.Join(proc, "7", "root", "lib")
+	require.NoError(t, os.MkdirAll(lib, 0o755))
+	var maps strings.Builder
+	for n, name := range []string{"python3", "libnccl-net.so", "libnccl-tuner-example.so", "libnccl.so.2.22.3"} {
+		require.NoError(t, os.WriteFile(filepath.Join(lib, name), nil, 0o600))
+		fmt.Fprintf(&maps, "7f00000%d0000-7f00000%d1000 r-xp 00000000 08:01 %d /lib/%s\n", n, n, n+1, name)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(proc, "7", "maps"), []byte(maps.String()), 0o600))
+	found, err := NewReader(proc).libraryOf(7)
+	require.NoError(t, err)
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(filepath.Join(lib, "libnccl.so.2.22.3"), &stat))
+	assert.Equal(t, stat.Ino, found.inode)
 }

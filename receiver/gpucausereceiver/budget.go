@@ -31,8 +31,11 @@ func newBudgets(perSecond uint32) *budgets {
 // hasSpare reports whether the process may emit a trace that is not about a
 // stall now: half of what it can save up stays for stalls.
 func (b *budgets) hasSpare(pid event.PID, now ktime.Time) bool {
-	return b.refilled(pid, now).tokens >= max(1, b.perSecond*burst.Seconds()/2)
+	return b.refilled(pid, now).tokens >= max(1, b.capacity()/2)
 }
+
+// emits reports whether there is a budget at all.
+func (b *budgets) emits() bool { return b.perSecond > 0 }
 
 // allows reports whether the process may emit a trace now.
 func (b *budgets) allows(pid event.PID, now ktime.Time) bool {
@@ -46,11 +49,24 @@ func (b *budgets) spend(pid event.PID, spans int) {
 	}
 }
 
+// spendAnyway takes the spans of a trace that was emitted whether or not it was
+// allowed. However many there are, the process may emit others soon after: the debt
+// that they make is at most what it can save up.
+func (b *budgets) spendAnyway(pid event.PID, spans int) {
+	if bucket, ok := b.buckets[pid]; ok {
+		most := min(bucket.tokens, -b.capacity())
+		bucket.tokens = max(most, bucket.tokens-float64(spans))
+	}
+}
+
 // forget drops the bucket of a process that is gone.
 func (b *budgets) forget(pid event.PID) { delete(b.buckets, pid) }
 
+// capacity is what an idle process saves up.
+func (b *budgets) capacity() float64 { return b.perSecond * burst.Seconds() }
+
 func (b *budgets) refilled(pid event.PID, now ktime.Time) *bucket {
-	capacity := b.perSecond * burst.Seconds()
+	capacity := b.capacity()
 	found, ok := b.buckets[pid]
 	if !ok {
 		found = &bucket{tokens: capacity, at: now}

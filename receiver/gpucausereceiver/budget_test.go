@@ -31,6 +31,21 @@ func TestNoBudgetNoTraces(t *testing.T) {
 	assert.False(t, newBudgets(0).allows(1, ktime.Time(time.Hour)))
 }
 
+func TestWhatIsEmittedAnywayLeavesBoundedDebt(t *testing.T) {
+	b := newBudgets(100)
+	require.True(t, b.allows(1, 0))
+	for range 1000 {
+		b.spendAnyway(1, 10)
+	}
+	assert.False(t, b.allows(1, ktime.Time(burst)))
+	assert.True(t, b.allows(1, ktime.Time(burst+20*time.Millisecond)))
+
+	b.spend(1, 1000)
+	before := b.buckets[1].tokens
+	b.spendAnyway(1, 10)
+	assert.InDelta(t, before, b.buckets[1].tokens, 0, "the debt of others stays")
+}
+
 func TestOnlyStallsSpendTheSecondHalf(t *testing.T) {
 	b := newBudgets(100)
 	require.True(t, b.hasSpare(1, 0))

@@ -44,8 +44,9 @@ func (c *collectives) add(record *event.Record) {
 }
 
 // tellCollectives tells the operations whose time has come. It comes before the
-// cycles, whose stalls name the ranks that they waited for.
-func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now, settled ktime.Time) {
+// cycles, whose stalls name the ranks that they waited for. It returns the batch to
+// go on with.
+func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now, settled ktime.Time) *spans.Batch {
 	c := p.collectives
 	c.reading.collect(c.tracker, now)
 	c.tracker.Advance(settled, collective.Handler{
@@ -54,8 +55,12 @@ func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now,
 				o.Late = reason
 			}
 		},
-		Told: func(o *collective.Operation) { p.tellCollective(ctx, batch, o, now) },
+		Told: func(o *collective.Operation) {
+			p.tellCollective(ctx, batch, o, now)
+			batch = p.handOverFull(ctx, batch)
+		},
 	})
+	return batch
 }
 
 func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *collective.Operation, now ktime.Time) {
@@ -65,13 +70,17 @@ func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *co
 	}
 	pid := o.Communicator.Process.PID
 	// A sampled one is emitted on all ranks or of no use.
-	if !o.Sampled && !p.budgets.allows(pid, now) {
+	allowed, spend := p.budgets.allows(pid, now), p.budgets.spend
+	if o.Sampled {
+		allowed, spend = p.budgets.emits(), p.budgets.spendAnyway
+	}
+	if !allowed {
 		p.telemetry.GpucauseCollectivesSuppressed.Add(ctx, 1)
 		return
 	}
 	before := batch.SpanCount()
 	batch.AppendCollective(o)
-	p.budgets.spend(pid, batch.SpanCount()-before)
+	spend(pid, batch.SpanCount()-before)
 	p.telemetry.GpucauseCollectivesEmitted.Add(ctx, 1)
 }
 
@@ -94,6 +103,7 @@ func measured(o *collective.Operation) *measurement.Collective {
 
 // commQuestion asks for a communicator, and tells what is known of it.
 type commQuestion struct {
+	of         *collective.Communicator // who asks: its answer is for no other
 	pid        event.PID
 	serial     event.Serial
 	handle     uint64
@@ -143,11 +153,18 @@ func (r *reading) add(c *collective.Communicator) {
 func (r *reading) collect(tracker *collective.Tracker, now ktime.Time) {
 	r.asker.answers(func(q commQuestion, read collective.Read) {
 		tracker.Resolve(q.pid, q.serial, read)
+		if q.of.Complete() {
+			delete(r.due, q.of)
+		}
 		if q.teaches() {
 			r.hasten(q.pid, now)
 		}
 	})
 	for c, a := range r.due {
+		if !tracker.Follows(c) {
+			delete(r.due, c) // something else may be in its memory by now
+			continue
+		}
 		if a.at == 0 {
 			a.at = now.Add(a.pause)
 		}
@@ -167,18 +184,20 @@ func (r *reading) hasten(pid event.PID, now ktime.Time) {
 	}
 }
 
-// postpone has a communicator read again, later and later, until all is known.
+// postpone has a communicator read again, later and later, until there is an answer
+// and all is known: one of which all was known before may not be filled in yet, and
+// would teach nothing.
 func (r *reading) postpone(c *collective.Communicator, a *attempt, now ktime.Time) {
 	a.times++
 	a.pause *= 2
 	a.at = now.Add(a.pause)
-	if c.Complete() || a.times >= readTimes {
+	if a.times >= readTimes {
 		delete(r.due, c)
 	}
 }
 
 func question(c *collective.Communicator) commQuestion {
-	q := commQuestion{pid: c.Process.PID, serial: c.Serial, handle: c.Handle, rank: c.Rank, size: c.Size}
+	q := commQuestion{of: c, pid: c.Process.PID, serial: c.Serial, handle: c.Handle, rank: c.Rank, size: c.Size}
 	if id, ok := c.Identity(); ok {
 		q.identity = id[:]
 	}

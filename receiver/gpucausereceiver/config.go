@@ -146,7 +146,8 @@ type NCCLConfig struct {
 // SpansConfig bounds the traces.
 type SpansConfig struct {
 	// MaxPerSecond is the sustained rate of spans per process; bursts may take
-	// as many as two seconds' worth. 0 emits no traces.
+	// as many as two seconds' worth. Sampled operations of NCCL are emitted beyond
+	// it, and count. 0 emits no traces.
 	MaxPerSecond uint32 `mapstructure:"max_per_second"`
 	// MaxDepth bounds how many wakers deep a chain is told.
 	MaxDepth uint32 `mapstructure:"max_depth"`

@@ -192,8 +192,7 @@ func (p *pipeline) noteWait(o *event.OffCPU) {
 // emit hands over the traces that have settled by the time settled, spending
 // what the budgets allow at the time now.
 func (p *pipeline) emit(ctx context.Context, now, settled ktime.Time) {
-	batch := p.spans.NewBatch(p.offset)
-	p.tellCollectives(ctx, batch, now, settled)
+	batch := p.tellCollectives(ctx, p.spans.NewBatch(p.offset), now, settled)
 	p.timeline.Advance(settled, timeline.Handler{
 		Tree: func(tree *timeline.Tree) {
 			p.tell(ctx, batch, tree, now)

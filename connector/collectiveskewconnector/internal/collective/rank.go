@@ -38,7 +38,7 @@ type Completion uint8
 const (
 	CompletionUnknown Completion = iota // it does not say
 	CompletionSeen                      // it ended
-	CompletionPending                   // it had not ended when this was reported
+	CompletionPending                   // it was not seen to end when this was reported
 )
 
 // Flags of a rank.

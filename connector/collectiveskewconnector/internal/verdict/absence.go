@@ -11,7 +11,7 @@ import (
 type presence struct {
 	arrived int  // ranks whose call did not fail
 	ended   bool // one saw the collective complete
-	pending bool // one saw that it was not complete
+	pending bool // one says that it did not see it complete
 	sampled bool // every traced rank reports it
 	failed  []int32
 }
@@ -34,9 +34,9 @@ func present(c *collective.Collective) presence {
 
 // absent returns the ranks that are missing from a collective whose time is over.
 //
-// It was not completed: nobody saw it complete and somebody saw that it was not.
-// Every rank that came reports it: it is sampled, or most ranks report it because
-// it is not complete. With fewer, the others may just have completed it quickly,
+// Nobody saw it complete, and somebody says that it did not. Every rank that came
+// reports it: it is sampled, or most ranks report it because they did not see it
+// complete. With fewer, the others may just have completed it quickly,
 // and those that report may be held up by work of their own.
 func (j *Judge) absent(c *collective.Collective, p *presence) []collective.Range {
 	if p.ended || !p.pending {
@@ -60,7 +60,7 @@ func (j *Judge) absence(v *Verdict, p *presence) string {
 	if len(p.failed) > 0 {
 		reasons = append(reasons, failures(v.Collective, p))
 	}
-	return title(v.Collective) + " is not complete: " + strings.Join(reasons, "; ")
+	return title(v.Collective) + " was not seen to complete: " + strings.Join(reasons, "; ")
 }
 
 // silence tells of ranks that did not report.

@@ -22,7 +22,7 @@ const collectiveName = "collective"
 func (b *Batch) AppendCollective(o *collective.Operation) {
 	id := b.builder.collectiveID(o)
 	w := writer{batch: b, trace: id.trace}
-	end := max(o.Completed, o.Enqueued, o.End)
+	end := max(o.Completed, o.Enqueued, o.Refusal.At, o.End)
 	at := place{parent: id.span, from: o.Start, to: end, own: true}
 	if emitsRoot(o) {
 		w.collectiveRoot(o, id, end)
@@ -98,7 +98,7 @@ func (w *writer) collectiveRoot(o *collective.Operation, id rootID, end ktime.Ti
 	span.SetKind(ptrace.SpanKindInternal)
 	start := o.Start
 	for _, other := range o.Ranks() {
-		start, end = min(start, other.Start), max(end, other.Completed, other.Enqueued, other.End)
+		start, end = min(start, other.Start), max(end, other.Completed, other.Enqueued, other.Refusal.At, other.End)
 	}
 	span.SetStartTimestamp(w.batch.timestamp(start))
 	span.SetEndTimestamp(w.batch.timestamp(end))
@@ -128,7 +128,7 @@ func (w *writer) describeCollective(span ptrace.Span, o *collective.Operation) {
 	w.putTimes(attributes, o)
 	putWait(w.batch, attributes, o)
 	putArrival(attributes, o)
-	if o.Failed() || o.Refused {
+	if o.Failed() || o.Refused() {
 		describeCollectiveFailure(span, o)
 	}
 }
@@ -164,12 +164,14 @@ func (w *writer) putTimes(attributes pcommon.Map, o *collective.Operation) {
 	attributes.PutBool(attrSampled, o.Sampled)
 	attributes.PutBool(attrCompleted, o.Completed != 0)
 	attributes.PutInt(attrLaunchesQueued, int64(o.Launches))
-	if o.Enqueued != 0 {
+	// One whose group failed was not queued until then: it can be paired, so that
+	// who waits for it learns why it does not come.
+	if enqueued := max(o.Enqueued, o.Refusal.At); enqueued != 0 {
 		quality := qualityExact
-		if o.AtLeast {
+		if o.AtLeast || o.Refused() {
 			quality = qualityLowerBound
 		}
-		attributes.PutInt(attrEnqueueTime, w.batch.offset.UnixNano(o.Enqueued))
+		attributes.PutInt(attrEnqueueTime, w.batch.offset.UnixNano(enqueued))
 		attributes.PutStr(attrEnqueueQuality, quality)
 	}
 	if o.Completed != 0 {
@@ -209,11 +211,12 @@ func putArrival(attributes pcommon.Map, o *collective.Operation) {
 }
 
 func describeCollectiveFailure(span ptrace.Span, o *collective.Operation) {
-	name := "group failed"
-	if o.Failed() {
-		name = probe.ResultName(probe.LayerNCCL, o.Result)
-		span.Attributes().PutStr(attrErrorType, name)
+	result := o.Result
+	if o.Refused() {
+		result = o.Refusal.Result
 	}
+	name := probe.ResultName(probe.LayerNCCL, result)
+	span.Attributes().PutStr(attrErrorType, name)
 	span.Status().SetCode(ptrace.StatusCodeError)
 	span.Status().SetMessage(name)
 }
