@@ -56,7 +56,8 @@ type pipeline struct {
 	collectives *collectives
 	contexts    *contexts
 	processes   *processes
-	overflowed  uint64 // of the aggregator, already counted
+	owners      map[event.PID]ktime.Time // when the latest process of a number began
+	overflowed  uint64                   // of the aggregator, already counted
 }
 
 func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
@@ -77,6 +78,7 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 		budgets:   newBudgets(r.config.Spans.MaxPerSecond),
 		wakers:    newWakers(r.config.FollowWakers),
 		functions: newFunctions(r.machine.stubName),
+		owners:    make(map[event.PID]ktime.Time),
 		processes: newProcesses(r.machine.procPath, thisHost(), r.config.Resource),
 	}
 	p.contexts = newContexts(r.config, opened, p.processes, r.machine.readContext)
@@ -166,6 +168,7 @@ func (p *pipeline) change(change *event.ProcessChange) {
 	id := event.ProcessID{PID: change.Task.Thread.PID, Start: change.Start}
 	switch change.Kind {
 	case event.ProcessAdopted:
+		p.own(id)
 		p.processes.renew(id)
 		p.contexts.watch(id)
 	case event.ProcessExecuted:
@@ -178,6 +181,15 @@ func (p *pipeline) change(change *event.ProcessChange) {
 	case event.ThreadExited:
 		p.wakers.forgetThread(change.Task.Thread)
 	}
+}
+
+// own notes whose number it is from now on. What is known of an earlier owner by
+// the number alone is forgotten.
+func (p *pipeline) own(id event.ProcessID) {
+	if before, owned := p.owners[id.PID]; owned && before < id.Start {
+		p.forgetNumber(id.PID)
+	}
+	p.owners[id.PID] = max(p.owners[id.PID], id.Start)
 }
 
 // noteWait counts a dispatcher's wait for a process that is not traced. Waits
@@ -308,13 +320,22 @@ func (p *pipeline) gone(ago time.Duration) []event.ProcessID {
 
 func (p *pipeline) forget(id event.ProcessID) {
 	p.processes.forget(id)
-	p.functions.forget(id.PID)
-	p.budgets.forget(id.PID)
-	p.wakers.forget(id.PID)
 	p.contexts.end(id)
-	p.collectives.arrivals.Forget(id.PID)
+	if p.owners[id.PID] > id.Start && id.Start != 0 {
+		return // the number has a new owner
+	}
+	p.forgetNumber(id.PID)
+	delete(p.owners, id.PID)
+}
+
+// forgetNumber forgets what is known by a process's number alone.
+func (p *pipeline) forgetNumber(pid event.PID) {
+	p.functions.forget(pid)
+	p.budgets.forget(pid)
+	p.wakers.forget(pid)
+	p.collectives.arrivals.Forget(pid)
 	if p.judge != nil {
-		p.judge.Forget(id.PID)
+		p.judge.Forget(pid)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gpucause/gpucause/internal/capture"
 	"github.com/gpucause/gpucause/internal/event"
+	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/receiver/gpucausereceiver/internal/metadatatest"
 )
 
@@ -119,6 +120,38 @@ func TestExitedProcessIsForgotten(t *testing.T) {
 		p := b.receiver.pipeline
 		assert.Empty(t, p.processes.known)
 		assert.Empty(t, p.budgets.buckets)
+	})
+}
+
+// What is known by a process's number is its present owner's.
+func TestNewOwnerOfANumberIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		adopt := func(start ktime.Time, handle uint64) {
+			name := event.FunctionName{Thread: engineTask.Thread, Handle: handle}
+			b.source.put(
+				event.Record{Kind: event.KindProcess, Process: event.ProcessChange{Task: engineTask, Kind: event.ProcessAdopted, At: fakeNow(), Start: start}},
+				event.Record{Kind: event.KindFunctionName, FunctionName: name},
+			)
+			b.pass(time.Second)
+		}
+		adopt(1, 0x10)
+		b.source.put(exited())
+		adopt(2, 0x20)
+		names := func() map[uint64]functionName { return b.receiver.pipeline.functions.names[engineTask.Thread.PID] }
+		for range 3 {
+			b.pass(b.config.CollectionInterval)
+			assert.Contains(t, names(), uint64(0x20))
+			assert.NotContains(t, names(), uint64(0x10), "the old owner's")
+		}
+		last := exited()
+		last.Process.Start = 2
+		b.source.put(last)
+		b.pass(3 * b.config.CollectionInterval)
+		assert.Empty(t, names())
+		assert.Empty(t, b.receiver.pipeline.owners)
+		b.shutdown()
 	})
 }
 
