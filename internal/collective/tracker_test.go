@@ -360,9 +360,9 @@ func TestSamplingIsTheSameOnAllRanks(t *testing.T) {
 
 // split makes the child of a communicator that has all its ranks. Its own rank is
 // not known until know tells it.
-func (h *host) split(pid int, serial, parent event.Serial) *Communicator {
+func (h *host) split(pid int, serial, parent event.Serial) {
 	p := row(h.t, "ncclCommSplit")
-	return h.communicator(event.Communicator{Process: processOf(pid), Task: taskOf(pid), Probe: p.ID, Serial: serial, Parent: parent, Value: 1})
+	h.communicator(event.Communicator{Process: processOf(pid), Task: taskOf(pid), Probe: p.ID, Serial: serial, Parent: parent, Value: 1})
 }
 
 func (h *host) know(pid int, serial event.Serial, rank, size int) {
