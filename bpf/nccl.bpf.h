@@ -336,23 +336,24 @@ static __always_inline struct dependencies *own_dependencies(struct caller *call
 }
 
 /* Whether an operation is not known to be complete. */
-static __always_inline bool is_open(struct caller *caller, const struct dependency *on)
+static __noinline bool is_open(struct caller *caller, struct dependency *on)
 {
-	struct communicator *c = find_communicator(caller, on->comm);
+	struct communicator *c;
 
+	if (!caller || !on)
+		return false;
+	c = find_communicator(caller, on->comm);
 	return c && c->serial == on->serial && c->completed < on->operation;
 }
 
 /* A place for one more dependency: of what is complete, or whose communicator is gone, before the oldest. */
 static __always_inline struct dependency *place_in(struct caller *caller, struct dependencies *d)
 {
-#pragma unroll
-	for (int i = 0; i < MAX_DEPENDENCIES; i++)
+	for (u32 i = 0; i < MAX_DEPENDENCIES; i++)
 		if (!d->on[i].serial || !is_open(caller, &d->on[i]))
 			return &d->on[i];
 	count(counter_dependencies_lost);
-#pragma unroll
-	for (int i = 1; i < MAX_DEPENDENCIES; i++)
+	for (u32 i = 1; i < MAX_DEPENDENCIES; i++)
 		d->on[i - 1] = d->on[i];
 	return &d->on[MAX_DEPENDENCIES - 1];
 }
@@ -364,24 +365,22 @@ static __always_inline struct dependency *place_in(struct caller *caller, struct
 static __noinline int depend_on(struct caller *caller, struct dependencies *d, u64 comm, u64 which)
 {
 	struct dependency *place;
-	u32 operation = which >> 32;
 
 	if (!caller || !d)
 		return 0;
-#pragma unroll
-	for (int i = 0; i < MAX_DEPENDENCIES; i++) {
+	for (u32 i = 0; i < MAX_DEPENDENCIES; i++) {
 		struct dependency *on = &d->on[i];
 
 		if (on->serial == (u32)which && on->comm == comm) {
-			if (on->operation < operation)
-				on->operation = operation;
+			if (on->operation < which >> 32)
+				on->operation = which >> 32;
 			return 0;
 		}
 	}
 	place = place_in(caller, d);
 	place->comm = comm;
 	place->serial = (u32)which;
-	place->operation = operation;
+	place->operation = which >> 32;
 	return 0;
 }
 

@@ -101,7 +101,9 @@ func assertArguments(t *testing.T, r *recorder) {
 		}
 	}
 	streams := r.args("cudaStreamSynchronize", "cuda.stream")
-	assert.Len(t, streams, 4, "one GPU stream per thread")
+	// One GPU stream per thread, or that of one that has ended: a handle may come again.
+	assert.GreaterOrEqual(t, len(streams), 2)
+	assert.LessOrEqual(t, len(streams), 4)
 	assert.Subset(t, streams, r.args("cudaLaunchKernelExC", "cuda.stream"))
 	assert.Subset(t, streams, r.args("cuLaunchKernelEx", "cuda.stream"))
 }

@@ -22,7 +22,7 @@ process late-attach-@ count=$ranks {
   if $go { wait-file $go }
 
   if $fresh { ncclCommInitRank nranks=$ranks id=second rank=@ out=other expect=0; ncclAllReduce count=1k comm=other stream=s }
-  repeat 500 {
+  repeat 1500 {
     spin 200us
     only 1 { every 100ms { sleep 20ms } }
     ncclAllReduce count=1k dtype=bf16 op=sum comm=comm stream=s
