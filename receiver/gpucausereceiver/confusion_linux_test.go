@@ -22,6 +22,11 @@ const backgroundLoad = `
 for cpu in $(seq "$(nproc)"); do while :; do :; done & done
 while :; do dd if=/dev/zero of="$1/load" bs=1M count=16 conv=fsync status=none; sleep 0.1; done`
 
+// rankStories are of several processes: what the ranks are told that wait for the late one counts.
+var rankStories = []workloadStory{
+	{name: "nccl-late-loader", cause: "collective_wait", late: "late-loader-2", cast: []string{"late-loader-0", "late-loader-1", "late-loader-2", "late-loader-3", "loader-2"}},
+}
+
 // TestConfusion runs every story GPUCAUSE_STORIES times in a row under
 // background load, and prints how often which cause was told. It writes the
 // table to the file GPUCAUSE_STORIES_TABLE, too. One run in twenty may be told wrongly.
@@ -32,8 +37,9 @@ func TestConfusion(t *testing.T) {
 	}
 	s := openStage(t)
 	stop := startLoad(t, s.disk)
-	played := make([][]int64, len(workloadStories))
-	for i, story := range workloadStories {
+	stories := slices.Concat(workloadStories, rankStories)
+	played := make([][]int64, len(stories))
+	for i, story := range stories {
 		for range runs {
 			played[i] = append(played[i], s.play(t, story.name))
 		}
@@ -42,8 +48,8 @@ func TestConfusion(t *testing.T) {
 	stop()
 	c := confusion{runs: runs}
 	told := s.close(t)
-	for i := range workloadStories {
-		c.add(t, &workloadStories[i], played[i], told)
+	for i := range stories {
+		c.add(t, &stories[i], played[i], told)
 	}
 	table := c.markdown()
 	t.Log("\n" + table)
@@ -84,13 +90,30 @@ func (c *confusion) add(t *testing.T, story *workloadStory, played []int64, told
 	t.Helper()
 	row := confusionRow{story: story, told: make(map[string]int)}
 	for run, pid := range played {
-		cause := verdict(story, told[pid])
+		stalls := told[pid]
+		if story.late != "" {
+			stalls = ofOtherRanks(told, pid, story.late)
+		}
+		cause := verdict(story, stalls)
 		row.told[cause]++
 		if cause != story.cause {
-			t.Logf("%s, run %d, told as %s:%s", story.name, run+1, cause, list(told[pid]))
+			t.Logf("%s, run %d, told as %s:%s", story.name, run+1, cause, list(stalls))
 		}
 	}
 	c.rows = append(c.rows, row)
+}
+
+// ofOtherRanks are the stalls of the ranks, children of workload, but of the late one.
+func ofOtherRanks(told map[int64][]toldStall, workload int64, late string) []toldStall {
+	var stalls []toldStall
+	for _, pid := range slices.Sorted(maps.Keys(told)) {
+		for _, stall := range told[pid] {
+			if stall.parent == workload && stall.thread != late {
+				stalls = append(stalls, stall)
+			}
+		}
+	}
+	return stalls
 }
 
 func (c *confusion) markdown() string {

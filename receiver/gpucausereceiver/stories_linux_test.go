@@ -25,6 +25,7 @@ type workloadStory struct {
 	amount  time.Duration // that a stall takes longer than typical
 	culprit string        // what the printed trace of one of them matches
 	cast    []string      // comms of the workload's threads and processes
+	late    string        // of several ranks the comm of the one that comes late
 }
 
 // workloadStories are the scripts under testdata/scenarios/workloads. What takes

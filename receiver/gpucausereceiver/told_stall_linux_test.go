@@ -26,6 +26,8 @@ const nothing = "none"
 // toldStall is one stall trace.
 type toldStall struct {
 	pid      int64
+	parent   int64  // the process's
+	thread   string // comm
 	cause    string
 	summary  string
 	text     string // the whole trace as a tree
@@ -42,9 +44,12 @@ func stallOf(trace *tree.Trace) (toldStall, bool) {
 		return toldStall{}, false
 	}
 	pid, _ := root.Resource.Get("process.pid")
+	parent, _ := root.Resource.Get("process.parent_pid")
 	typical, _ := root.Span.Attributes().Get("dispatch.typical_duration")
 	stall := toldStall{
 		pid:      pid.Int(),
+		parent:   parent.Int(),
+		thread:   attr(root.Span, "thread.name"),
 		cause:    attr(root.Span, "stall.cause"),
 		summary:  attr(root.Span, "stall.summary"),
 		text:     tree.Print(trace, tree.Style{Width: 200}),
