@@ -52,6 +52,9 @@ func (p *processes) learn(id event.ProcessID) description {
 		return found
 	}
 	fresh := description{start: id.Start, attributes: pcommon.NewMap()}
+	if ok && id.Start < found.start {
+		return fresh // gone: what can be seen is of the number's next owner
+	}
 	p.look(id.PID, &fresh)
 	if ok || len(p.known) < maxDescribed {
 		p.known[id.PID] = fresh

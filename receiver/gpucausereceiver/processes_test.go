@@ -48,6 +48,8 @@ func TestReusedNumberIsANewProcess(t *testing.T) {
 	old, renewed := event.ProcessID{PID: 7, Start: 1}, event.ProcessID{PID: 7, Start: 2}
 	p.learn(old)
 	p.learn(renewed)
+	assert.Equal(t, old.Start, p.learn(old).start)
+	assert.Equal(t, renewed.Start, p.known[7].start, "a late question about the old one changes nothing")
 	p.forget(old)
 	assert.Contains(t, p.known, event.PID(7), "the new owner's description stays")
 	p.forget(renewed)
