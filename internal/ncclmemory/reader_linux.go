@@ -58,7 +58,7 @@ func NewReader(procRoot string) *Reader {
 // known. What it returns was where this version of NCCL keeps it, for certain;
 // otherwise it is an ErrUnlearnt.
 func (r *Reader) Read(q Question) (Answer, error) {
-	lib, err := r.libraryOf(q.PID)
+	lib, err := r.findLibrary(q.PID)
 	if err != nil {
 		return Answer{}, fmt.Errorf("finding NCCL of process %d: %w", q.PID, err)
 	}
@@ -106,9 +106,9 @@ func (r *Reader) layout(lib library) *layout {
 // (libnccl-net.so); the program itself comes last.
 var carriers = []string{"libnccl.so", "libtorch_cuda", ""}
 
-// libraryOf finds the file that NCCL is in, as far as names tell. A mistake makes
+// findLibrary finds the file that NCCL is in, as far as names tell. A mistake makes
 // the layouts of two versions one, which then agree on no place.
-func (r *Reader) libraryOf(pid event.PID) (library, error) {
+func (r *Reader) findLibrary(pid event.PID) (library, error) {
 	for _, prefix := range carriers {
 		path, err := target.FindMapped(r.procRoot, pid, func(path string) bool {
 			return strings.HasPrefix(filepath.Base(path), prefix)

@@ -55,7 +55,7 @@ func TestPluginsAreNotNCCL(t *testing.T) {
 		fmt.Fprintf(&maps, "7f00000%d0000-7f00000%d1000 r-xp 00000000 08:01 %d /lib/%s\n", n, n, n+1, name)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(proc, "7", "maps"), []byte(maps.String()), 0o600))
-	found, err := NewReader(proc).libraryOf(7)
+	found, err := NewReader(proc).findLibrary(7)
 	require.NoError(t, err)
 	var stat unix.Stat_t
 	require.NoError(t, unix.Stat(filepath.Join(lib, "libnccl.so.2.22.3"), &stat))

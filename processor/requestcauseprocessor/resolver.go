@@ -94,11 +94,11 @@ func (r *resolver) stamp(ctx context.Context, traces ptrace.Traces, sender *scan
 	d := r.locator.Locate(&asked, locate.Met{})
 	if stamp := r.locator.Stamp(&d); stamp != "" {
 		attributes.PutStr(group.StampAttribute, stamp)
+		if d.Outcome == group.Resolved {
+			r.report.stamped(ctx)
+		}
 	} else {
 		attributes.Remove(group.StampAttribute)
-	}
-	if d.Outcome == group.Resolved {
-		r.report.stamped(ctx)
 	}
 	return d
 }

@@ -91,7 +91,7 @@ func mixedRequests(t *testing.T, seed uint64) {
 		var stories []*story
 		var arrivals []arrival
 		for n, server := range fleetServers {
-			told, sent := serve(random, n, server)
+			told, sent := serve(t, random, n, server)
 			stories, arrivals = append(stories, told...), append(arrivals, sent...)
 		}
 		require.Len(t, stories, 500)
@@ -108,7 +108,8 @@ func mixedRequests(t *testing.T, seed uint64) {
 
 // serve lets a server serve 125 requests and returns what it sends, and what the
 // receiver sends of its engine.
-func serve(random *rand.Rand, n int, server fleetServer) ([]*story, []arrival) {
+func serve(t *testing.T, random *rand.Rand, n int, server fleetServer) ([]*story, []arrival) {
+	t.Helper()
 	begin := time.Now().Add(time.Second)
 	var waiting []*served
 	at := begin
@@ -124,7 +125,7 @@ func serve(random *rand.Rand, n int, server fleetServer) ([]*story, []arrival) {
 	e := &engine{random: random, now: begin, faults: faults(random, begin, at)}
 	e.run(waiting)
 	e.judge(2 * time.Millisecond)
-	return stories(n, server, e.done), append(sentOf(server, n, e.done), stallsOf(random, server, e.steps)...)
+	return stories(n, server, e.done), append(sentOf(t, server, n, e.done), stallsOf(random, server, e.steps)...)
 }
 
 // lag is how long the API server takes to see a token: mostly little.
@@ -163,7 +164,8 @@ func stories(server int, of fleetServer, done []*served) []*story {
 // sentOf are the request spans of a server, in batches of five seconds. The time
 // to the first token and in all are the API server's, prefill and decode the
 // engine's.
-func sentOf(server fleetServer, n int, done []*served) []arrival {
+func sentOf(t *testing.T, server fleetServer, n int, done []*served) []arrival {
+	t.Helper()
 	var sent []arrival
 	batches := make(map[int64]ptrace.Traces)
 	for i, story := range stories(n, server, done) {
@@ -173,9 +175,7 @@ func sentOf(server fleetServer, n int, done []*served) []arrival {
 		if !ok {
 			traces = ptrace.NewTraces()
 			resource := traces.ResourceSpans().AppendEmpty()
-			if err := resource.Resource().Attributes().FromRaw(server.resource); err != nil {
-				panic(err)
-			}
+			require.NoError(t, resource.Resource().Attributes().FromRaw(server.resource))
 			resource.ScopeSpans().AppendEmpty().Scope().SetName("vllm.tracing.otel")
 			batches[batch] = traces
 			sent = append(sent, arrival{at: time.Unix(0, (batch+1)*5e9).Add(time.Duration(i) * time.Microsecond), peer: server.peer, traces: traces})

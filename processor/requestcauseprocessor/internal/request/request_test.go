@@ -58,21 +58,21 @@ func TestFixtures(t *testing.T) {
 }
 
 // spanOf is a span of 10 s from second 100 on, with latencies.
-func spanOf(attributes map[string]any) ptrace.Span {
+func spanOf(t *testing.T, attributes map[string]any) ptrace.Span {
+	t.Helper()
 	span := ptrace.NewSpan()
 	span.SetName("llm_request")
 	span.SetTraceID([16]byte{1})
 	span.SetSpanID([8]byte{2})
 	span.SetStartTimestamp(100e9)
 	span.SetEndTimestamp(110e9)
-	if err := span.Attributes().FromRaw(attributes); err != nil {
-		panic(err)
-	}
+	require.NoError(t, span.Attributes().FromRaw(attributes))
 	return span
 }
 
-func read(attributes map[string]any) Request {
-	r, _ := NewMatcher([]Rule{vllm()}).Scope("vllm.llm_engine").Read(spanOf(attributes))
+func read(t *testing.T, attributes map[string]any) Request {
+	t.Helper()
+	r, _ := NewMatcher([]Rule{vllm()}).Scope("vllm.llm_engine").Read(spanOf(t, attributes))
 	return r
 }
 
@@ -126,7 +126,7 @@ func TestPhasesByWhatIsKnown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := read(test.attributes)
+			r := read(t, test.attributes)
 			var want Phases
 			for phase, w := range test.want {
 				want[phase] = w
@@ -138,7 +138,7 @@ func TestPhasesByWhatIsKnown(t *testing.T) {
 }
 
 func TestWrongTypesAreLeftOut(t *testing.T) {
-	r := read(map[string]any{
+	r := read(t, map[string]any{
 		"gen_ai.usage.prompt_tokens": "512", "gen_ai.usage.completion_tokens": -4, "gen_ai.request.n": 3.5,
 		"gen_ai.request.id": strings.Repeat("x", maxID+1),
 	})
@@ -155,7 +155,7 @@ func TestInvalidRequests(t *testing.T) {
 		"year 2500": func(s ptrace.Span) { s.SetEndTimestamp(math.MaxUint64) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			span := spanOf(nil)
+			span := spanOf(t, nil)
 			spoil(span)
 			r, ok := NewMatcher([]Rule{vllm()}).Scope("vllm.llm_engine").Read(span)
 			assert.True(t, ok)
@@ -166,7 +166,7 @@ func TestInvalidRequests(t *testing.T) {
 
 func TestThread(t *testing.T) {
 	rule := Rule{Spans: []string{"*Scheduler*(host:* | pid:*)"}, Fields: Fields{HostID: "host_id", TID: "pid"}}
-	span := spanOf(map[string]any{"host_id": "abcd1234ef", "pid": 4711})
+	span := spanOf(t, map[string]any{"host_id": "abcd1234ef", "pid": 4711})
 	span.SetName("Scheduler [TP 0] (host:abcd1234 | pid:4711)")
 	r, ok := NewMatcher([]Rule{rule}).Scope("sglang server").Read(span)
 	assert.True(t, ok)
@@ -178,7 +178,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(uint64(0), uint64(math.MaxUint64), math.Inf(1), -1.0, math.NaN(), 1e300, 0.0)
 	f.Add(uint64(math.MaxInt64), uint64(math.MaxInt64), 9e9, 9e9, 9e9, 9e9, 9e9)
 	f.Fuzz(func(t *testing.T, start, end uint64, first, prefill, decode, total, queue float64) {
-		span := spanOf(map[string]any{
+		span := spanOf(t, map[string]any{
 			"gen_ai.latency.time_to_first_token": first, "gen_ai.latency.time_in_model_prefill": prefill,
 			"gen_ai.latency.time_in_model_decode": decode, "gen_ai.latency.e2e": total, "gen_ai.latency.time_in_queue": queue,
 		})

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Which operations a GPU stream, a CUDA event or a whole GPU depends on. NCCL orders
+ * the operations of one communicator, whatever GPU streams they are on: the latest of
+ * each counts.
+ */
+#ifndef GPUCAUSE_DEPENDENCIES_BPF_H
+#define GPUCAUSE_DEPENDENCIES_BPF_H
+
+#include "communicators.bpf.h"
+
+#define WHOLE_DEVICE (~0ULL) /* the handle of all GPU streams of a GPU together */
+#define NO_HANDLE 3ULL	     /* of what cannot be told apart: nothing is kept of it */
+#define STREAM_LEGACY 1ULL
+#define STREAM_PER_THREAD 2ULL
+
+/*
+ * What every GPU has under the same handle, that of the thread's GPU: all its GPU
+ * streams together, or the legacy one (0). Where a process uses one GPU, as far as
+ * seen, that is the one.
+ */
+static __noinline u64 of_device(struct caller *caller, u64 handle)
+{
+	struct process *process;
+	u32 tgid;
+
+	if (!caller)
+		return NO_HANDLE;
+	tgid = caller->task.tgid;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (!process || process->device != SEVERAL_DEVICES)
+		return handle;
+	if (!caller->device)
+		return NO_HANDLE;
+	return handle == WHOLE_DEVICE ? WHOLE_DEVICE - caller->device : (u64)caller->device << 8 | STREAM_LEGACY;
+}
+
+/* The thread has chosen a GPU. */
+static __noinline int set_device(struct caller *caller, u32 device)
+{
+	struct process *process;
+	u32 tgid;
+
+	if (!caller || caller->device == device + 1)
+		return 0;
+	caller->device = device + 1;
+	tgid = caller->task.tgid;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process && process->device != device + 1)
+		process->device = process->device ? SEVERAL_DEVICES : device + 1;
+	return 0;
+}
+
+/* The handle under which a GPU stream's dependencies are kept. */
+static __always_inline u64 stream_handle(struct caller *caller, const volatile struct probe_row *row, u64 stream)
+{
+	if (stream == STREAM_PER_THREAD || (!stream && row->per_thread))
+		return (u64)caller->task.tid << 8 | STREAM_PER_THREAD;
+	return stream == STREAM_LEGACY || !stream ? of_device(caller, 0) : stream;
+}
+
+static __always_inline struct dependencies *dependencies_of(struct caller *caller, u64 handle)
+{
+	struct handle_key key;
+
+	set_handle_key(&key, caller, handle);
+	return bpf_map_lookup_elem(&edges, &key);
+}
+
+/* Empty dependencies of a handle that has none yet. */
+static __noinline int enter_dependencies(struct caller *caller, u64 handle)
+{
+	struct handle_key key;
+	u32 zero = 0;
+	struct dependencies *none = bpf_map_lookup_elem(&no_dependencies, &zero);
+
+	if (!caller || !none || handle == NO_HANDLE)
+		return 0;
+	set_handle_key(&key, caller, handle);
+	if (bpf_map_update_elem(&edges, &key, none, BPF_NOEXIST))
+		count(counter_full_dependencies);
+	return 0;
+}
+
+static __always_inline struct dependencies *own_dependencies(struct caller *caller, u64 handle)
+{
+	struct dependencies *d = dependencies_of(caller, handle);
+
+	if (d)
+		return d;
+	enter_dependencies(caller, handle);
+	return dependencies_of(caller, handle);
+}
+
+/* Whether an operation is not known to be complete. */
+static __noinline bool is_open(struct caller *caller, struct dependency *on)
+{
+	struct communicator *c;
+
+	if (!caller || !on)
+		return false;
+	c = find_communicator(caller, on->comm);
+	return c && c->serial == on->serial && c->completed < on->operation;
+}
+
+/* A place for one more dependency: of what is complete, or whose communicator is gone, before the oldest. */
+static __always_inline struct dependency *place_in(struct caller *caller, struct dependencies *d)
+{
+	for (u32 i = 0; i < MAX_DEPENDENCIES; i++)
+		if (!d->on[i].serial || !is_open(caller, &d->on[i]))
+			return &d->on[i];
+	count(counter_dependencies_lost);
+	for (u32 i = 1; i < MAX_DEPENDENCIES; i++)
+		d->on[i - 1] = d->on[i];
+	return &d->on[MAX_DEPENDENCIES - 1];
+}
+
+/*
+ * Makes work that comes later depend on an operation: the latest of each
+ * communicator counts. which is its number and the communicator's serial.
+ */
+static __noinline int depend_on(struct caller *caller, struct dependencies *d, u64 comm, u64 which)
+{
+	struct dependency *place;
+
+	if (!caller || !d)
+		return 0;
+	for (u32 i = 0; i < MAX_DEPENDENCIES; i++) {
+		struct dependency *on = &d->on[i];
+
+		if (on->serial == (u32)which && on->comm == comm) {
+			if (on->operation < which >> 32)
+				on->operation = which >> 32;
+			return 0;
+		}
+	}
+	place = place_in(caller, d);
+	place->comm = comm;
+	place->serial = (u32)which;
+	place->operation = which >> 32;
+	return 0;
+}
+
+static __noinline int merge_dependencies(struct caller *caller, struct dependencies *into, struct dependencies *from)
+{
+	if (!caller || !into || !from)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < MAX_DEPENDENCIES; i++)
+		if (from->on[i].serial)
+			depend_on(caller, into, from->on[i].comm, (u64)from->on[i].operation << 32 | from->on[i].serial);
+	return 0;
+}
+
+#endif
