@@ -24,18 +24,18 @@ func TestReasons(t *testing.T) {
 		reason event.OffCPUReason
 		script string
 	}{
-		{"futex", event.ReasonFutex, "thread holder { lock m; sleep 20ms; unlock m }\nsleep 5ms\ninside cuLaunchKernel { lock m; unlock m }\n"},
+		{"futex", event.ReasonFutex, "thread holder { lock m; barrier held 2; await-blocked; sleep 20ms; unlock m }\nbarrier held 2\ninside cuLaunchKernel { lock m; unlock m }\n"},
 		{"direct read", event.ReasonIO, "make-file /var/tmp/gpucause-reasons 32m\ninside cuLaunchKernel { read-file /var/tmp/gpucause-reasons 32m direct chunk=8m }\n"},
 		{"cold read", event.ReasonIO, "make-file /var/tmp/gpucause-reasons 32m\ninside cuLaunchKernel { read-file /var/tmp/gpucause-reasons 32m cold chunk=8m }\n"},
-		{"poll", event.ReasonPoll, "pipe p\nprocess writer { sleep 20ms; write p 4 }\ninside cuLaunchKernel { poll p 1s }\n"},
-		{"epoll", event.ReasonPoll, "pipe p\nprocess writer { sleep 20ms; write p 4 }\ninside cuLaunchKernel { epoll p 1s }\n"},
-		{"read", event.ReasonRead, "pipe p\nprocess writer { sleep 20ms; write p 4 }\ninside cuLaunchKernel { read p 4 }\n"},
-		{"socket", event.ReasonSocket, "socket s\nprocess sender { sleep 20ms; send s 4 }\ninside cuLaunchKernel { receive s 4 }\n"},
+		{"poll", event.ReasonPoll, "pipe p\nprocess writer { await-blocked; sleep 20ms; write p 4 }\ninside cuLaunchKernel { poll p 1s }\n"},
+		{"epoll", event.ReasonPoll, "pipe p\nprocess writer { await-blocked; sleep 20ms; write p 4 }\ninside cuLaunchKernel { epoll p 1s }\n"},
+		{"read", event.ReasonRead, "pipe p\nprocess writer { await-blocked; sleep 20ms; write p 4 }\ninside cuLaunchKernel { read p 4 }\n"},
+		{"socket", event.ReasonSocket, "socket s\nprocess sender { await-blocked; sleep 20ms; send s 4 }\ninside cuLaunchKernel { receive s 4 }\n"},
 		{"sleep", event.ReasonSleep, "inside cuLaunchKernel { sleep 20ms }\n"},
 		{"fault", event.ReasonPageFault, "inside cuLaunchKernel { fault 20ms }\n"},
 		{"ioctl", event.ReasonIoctl, "inside cuLaunchKernel { ioctl 20ms }\n"},
 		{"preempted", event.ReasonPreempted, "pin 0\nprocess hog daemon { pin 0; fifo 10; repeat 100 { sleep 5ms; burn 10ms } }\nsleep 20ms\ninside cuLaunchKernel { spin 40ms }\n"},
-		{"yield", event.ReasonYield, "pin 0\nprocess hog daemon { pin 0; burn 10s }\nsleep 20ms\ninside cuLaunchKernel { yield 20 }\n"},
+		{"yield", event.ReasonYield, "pin 0\npipe begun\nprocess hog daemon { write begun 1; burn 10s }\nread begun 1\ninside cuLaunchKernel { yield 20 }\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// A busy machine takes the CPU away, too.
@@ -83,7 +83,7 @@ func TestThrottled(t *testing.T) {
 		assert.Greater(t, longest.End.Sub(longest.Wake), 2*time.Millisecond)
 	})
 	t.Run("not at all", func(t *testing.T) {
-		r.inLaunch(t, "pin 0\nprocess hog daemon { pin 0; burn 10s }\nsleep 20ms\ninside cuLaunchKernel { spin 60ms }\n")
+		r.inLaunch(t, "pin 0\npipe begun\nprocess hog daemon { write begun 1; burn 10s }\nread begun 1\ninside cuLaunchKernel { spin 60ms }\n")
 		for _, o := range r.offCPU {
 			assert.False(t, o.Throttled)
 		}

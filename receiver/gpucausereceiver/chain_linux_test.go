@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +25,7 @@ const tolerance = time.Millisecond
 
 // story is what came out of one workload script, and what the workload says.
 type story struct {
-	t        *testing.T
+	t        testing.TB
 	children map[pcommon.SpanID][]ptrace.Span
 	cycles   []ptrace.Span
 	roots    []ptrace.Span // outermost calls, in cycles or not
@@ -43,7 +41,7 @@ type injectedWait struct {
 }
 
 // tell traces a script with the real probes, from its first call.
-func tell(t *testing.T, script string) *story {
+func tell(t testing.TB, script string) *story {
 	t.Helper()
 	requireKernelTests(t)
 	var traces consumertest.TracesSink
@@ -51,20 +49,18 @@ func tell(t *testing.T, script string) *story {
 	config.Stalls.Mode = StallModeAll // there is no second cycle to compare with
 	receiver, err := NewFactory().CreateTraces(t.Context(), receivertest.NewNopSettings(metadata.Type), config, &traces)
 	require.NoError(t, err)
-	require.NoError(t, receiver.Start(t.Context(), componenttest.NewNopHost()))
 	truth := filepath.Join(t.TempDir(), "truth")
-	workload := exec.CommandContext(t.Context(), "../../testdata/fakecuda/out/workload", "-", "--truth="+truth)
-	workload.Stdin = strings.NewReader("sleep 600ms\n" + script)
-	output, err := workload.CombinedOutput()
-	require.NoError(t, err, string(output))
+	workload := rehearse(t, 0, workloadProgram, whenTraced+script, "-", "--truth="+truth)
+	require.NoError(t, receiver.Start(t.Context(), componenttest.NewNopHost()))
+	pid := workload.perform(t)
 	require.NoError(t, receiver.Shutdown(t.Context()))
-	s := storyOf(t, &traces, int64(workload.Process.Pid))
+	s := storyOf(t, &traces, pid)
 	s.waits = readWaits(t, truth)
 	return s
 }
 
 // storyOf collects what was told of one process.
-func storyOf(t *testing.T, traces *consumertest.TracesSink, pid int64) *story {
+func storyOf(t testing.TB, traces *consumertest.TracesSink, pid int64) *story {
 	t.Helper()
 	s := &story{t: t, children: make(map[pcommon.SpanID][]ptrace.Span)}
 	for _, batch := range traces.AllTraces() {
@@ -80,7 +76,7 @@ func storyOf(t *testing.T, traces *consumertest.TracesSink, pid int64) *story {
 	return s
 }
 
-func readWaits(t *testing.T, path string) []injectedWait {
+func readWaits(t testing.TB, path string) []injectedWait {
 	t.Helper()
 	file, err := os.Open(path)
 	require.NoError(t, err)
@@ -176,44 +172,49 @@ func (s *story) injected(kind string) injectedWait {
 
 // A launch blocked on a lock whose holder waits for the disk.
 func TestChainLockHolderInFileIO(t *testing.T) {
-	s := tell(t, `
+	hold(t, func(t *trial) {
+		s := tell(t, `
 cudaLaunchKernel func=gemm
 make-file /var/tmp/gpucause-chain-test 64m
 thread holder {
   lock m
+  barrier held 2
+  await-blocked
   loop 15ms { read-file /var/tmp/gpucause-chain-test 16m direct chunk=8m }
   unlock m
 }
-sleep 3ms
+barrier held 2
 inside cuLaunchKernel { lock m; unlock m }
 cudaLaunchKernel func=gemm
 join
 remove /var/tmp/gpucause-chain-test
 `)
-	launch, truth := s.launch(), s.injected("lock")
-	waits := s.waitsUnder(launch)
-	// Until the wakeup it is blocked; then it may wait for a CPU, which the workload counts as the lock, too.
-	offCPU := sum(waits, "blocked", "futex") + sum(waits, "runnable", "run_queue")
-	assert.InDelta(t, truth.Duration, offCPU, float64(tolerance))
-	blocked := slices.MaxFunc(waits, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
-	assert.Equal(t, "blocked: futex", blocked.Name())
-	assert.Equal(t, "futex", attr(blocked, "off_cpu.syscall"))
-	assert.Equal(t, "holder", attr(blocked, "off_cpu.waker.comm"))
-	assert.Contains(t, attr(blocked, "off_cpu.stack"), "futex")
-	var io time.Duration
-	for _, child := range s.children[blocked.SpanID()] {
-		assert.Equal(t, "holder", attr(child, "thread.name"))
-		if attr(child, "off_cpu.reason") == "io" {
-			io += length(child)
+		launch, truth := s.launch(), s.injected("lock")
+		waits := s.waitsUnder(launch)
+		// Until the wakeup it is blocked; then it may wait for a CPU, which the workload counts as the lock, too.
+		offCPU := sum(waits, "blocked", "futex") + sum(waits, "runnable", "run_queue")
+		assert.InDelta(t, truth.Duration, offCPU, float64(tolerance))
+		blocked := slices.MaxFunc(waits, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
+		assert.Equal(t, "blocked: futex", blocked.Name())
+		assert.Equal(t, "futex", attr(blocked, "off_cpu.syscall"))
+		assert.Equal(t, "holder", attr(blocked, "off_cpu.waker.comm"))
+		assert.Contains(t, attr(blocked, "off_cpu.stack"), "futex")
+		var io time.Duration
+		for _, child := range s.children[blocked.SpanID()] {
+			assert.Equal(t, "holder", attr(child, "thread.name"))
+			if attr(child, "off_cpu.reason") == "io" {
+				io += length(child)
+			}
 		}
-	}
-	assert.Greater(t, io, length(blocked)/4, "the holder's own story is its disk writes")
+		assert.Greater(t, io, length(blocked)/4, "the holder's own story is its disk writes")
+	})
 }
 
 // A launch blocked in poll on a pipe that a slow process writes. The first time
 // nothing is known of that process; then it is followed.
 func TestChainPollOnPipe(t *testing.T) {
-	s := tell(t, `
+	hold(t, func(t *trial) {
+		s := tell(t, `
 cudaLaunchKernel func=gemm
 pipe p
 process feeder {
@@ -226,28 +227,30 @@ repeat 20 {
 }
 join
 `)
-	var stories []string
-	for _, launch := range s.roots {
+		var stories []string
+		for _, launch := range s.roots {
+			waits := s.waitsUnder(launch)
+			// A write that comes while the thread is about to sleep wakes nobody.
+			if launch.Name() != "cudaLaunchKernel" || sum(waits, "blocked", "poll") < 5*time.Millisecond {
+				continue
+			}
+			blocked := slices.MaxFunc(waits, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
+			assert.Equal(t, "feeder", attr(blocked, "off_cpu.waker.comm"))
+			for _, child := range s.children[blocked.SpanID()] {
+				stories = append(stories, attr(child, "thread.name")+" "+child.Name())
+			}
+		}
+		assert.Contains(t, stories, "feeder blocked: sleep")
+		launch, truth := s.launch(), s.injected("poll")
 		waits := s.waitsUnder(launch)
-		// A write that comes while the thread is about to sleep wakes nobody.
-		if launch.Name() != "cudaLaunchKernel" || sum(waits, "blocked", "poll") < 5*time.Millisecond {
-			continue
-		}
-		blocked := slices.MaxFunc(waits, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
-		assert.Equal(t, "feeder", attr(blocked, "off_cpu.waker.comm"))
-		for _, child := range s.children[blocked.SpanID()] {
-			stories = append(stories, attr(child, "thread.name")+" "+child.Name())
-		}
-	}
-	assert.Contains(t, stories, "feeder blocked: sleep")
-	launch, truth := s.launch(), s.injected("poll")
-	waits := s.waitsUnder(launch)
-	assert.InDelta(t, truth.Duration, sum(waits, "blocked", "poll")+sum(waits, "runnable", "run_queue"), float64(tolerance))
+		assert.InDelta(t, truth.Duration, sum(waits, "blocked", "poll")+sum(waits, "runnable", "run_queue"), float64(tolerance))
+	})
 }
 
 // A launch whose thread loses its CPU to another process.
 func TestChainPreempted(t *testing.T) {
-	s := tell(t, `
+	hold(t, func(t *trial) {
+		s := tell(t, `
 pin 0
 cudaLaunchKernel func=gemm
 process hog daemon { pin 0; fifo 10; repeat 1000 { sleep 25ms; burn 15ms } }
@@ -257,20 +260,22 @@ repeat 5 {
   cudaLaunchKernel func=gemm
 }
 `)
-	launch := s.launch()
-	waits := s.waitsUnder(launch)
-	assert.Zero(t, sum(waits, "blocked", "futex"))
-	// Others of the machine may take the CPU, too.
-	byHog := slices.DeleteFunc(waits, func(w ptrace.Span) bool { return attr(w, "off_cpu.preemptor.comm") != "hog" })
-	require.NotEmpty(t, byHog)
-	longest := slices.MaxFunc(byHog, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
-	assert.Equal(t, "runnable: preempted", longest.Name())
-	assert.InDelta(t, 15*time.Millisecond, length(longest), float64(4*time.Millisecond))
+		launch := s.launch()
+		waits := s.waitsUnder(launch)
+		assert.Zero(t, sum(waits, "blocked", "futex"))
+		// Others of the machine may take the CPU, too.
+		byHog := slices.DeleteFunc(waits, func(w ptrace.Span) bool { return attr(w, "off_cpu.preemptor.comm") != "hog" })
+		require.NotEmpty(t, byHog)
+		longest := slices.MaxFunc(byHog, func(a, b ptrace.Span) int { return int(length(a) - length(b)) })
+		assert.Equal(t, "runnable: preempted", longest.Name())
+		assert.GreaterOrEqual(t, length(longest), 15*time.Millisecond-tolerance, "as long as the hog burns at least")
+	})
 }
 
 // A slow launch beside the context switches of other threads is not blamed on them.
 func TestChainBeside(t *testing.T) {
-	s := tell(t, `
+	hold(t, func(t *trial) {
+		s := tell(t, `
 cudaLaunchKernel func=gemm
 thread noise count=4 { repeat 500 { sleep 200us } }
 sleep 5ms
@@ -279,17 +284,18 @@ inside cuLaunchKernel { spin 40ms }
 cudaLaunchKernel func=gemm
 join
 `)
-	launch := s.launch()
-	assert.Greater(t, length(launch), 40*time.Millisecond)
-	for _, wait := range s.waitsUnder(launch) {
-		assert.Equal(t, attr(launch, "thread.id"), attr(wait, "thread.id"))
-	}
-	var offCPU time.Duration
-	for _, wait := range s.waitsUnder(launch) {
-		offCPU += length(wait)
-	}
-	assert.Less(t, offCPU, tolerance)
-	for _, child := range s.children[launch.SpanID()] {
-		assert.NotEqual(t, "noise", attr(child, "thread.name"))
-	}
+		launch := s.launch()
+		assert.Greater(t, length(launch), 40*time.Millisecond)
+		for _, wait := range s.waitsUnder(launch) {
+			assert.Equal(t, attr(launch, "thread.id"), attr(wait, "thread.id"))
+		}
+		var offCPU time.Duration
+		for _, wait := range s.waitsUnder(launch) {
+			offCPU += length(wait)
+		}
+		assert.Less(t, offCPU, tolerance)
+		for _, child := range s.children[launch.SpanID()] {
+			assert.NotEqual(t, "noise", attr(child, "thread.name"))
+		}
+	})
 }

@@ -79,15 +79,13 @@ func TestCollectiveStories(t *testing.T) {
 	for i := range collectiveStories {
 		story := &collectiveStories[i]
 		t.Run(story.name, func(t *testing.T) {
-			told := story.perform(t)
-			for range maxRepeats {
-				if told.lostToOthers(story) < tooMuch {
-					break
+			hold(t, func(t *trial) {
+				told := story.perform(t)
+				if lost := told.lostToOthers(story); lost >= tooMuch {
+					t.spoil("ranks were late for %v because of others", lost)
 				}
-				t.Log("again: others had the CPU", told.late)
-				told = story.perform(t)
-			}
-			story.check(t, told)
+				story.check(t, told)
+			})
 		})
 	}
 }
@@ -101,12 +99,12 @@ type toldStory struct {
 	verdicts    []toldVerdict
 }
 
-func (story *collectiveStory) perform(t *testing.T) *toldStory {
+func (story *collectiveStory) perform(t testing.TB) *toldStory {
 	t.Helper()
 	return story.performOn(t, openStage(t))
 }
 
-func (story *collectiveStory) performOn(t *testing.T, s *stage) *toldStory {
+func (story *collectiveStory) performOn(t testing.TB, s *stage) *toldStory {
 	t.Helper()
 	s.keepAttached(t)
 	s.play(t, story.name)
@@ -160,7 +158,7 @@ func (story *collectiveStory) expects(who straggler) bool {
 	return who == story.last || slices.Contains(story.also, who)
 }
 
-func (story *collectiveStory) check(t *testing.T, told *toldStory) {
+func (story *collectiveStory) check(t testing.TB, told *toldStory) {
 	t.Helper()
 	if story.last.cause != nothing {
 		assert.GreaterOrEqual(t, told.times[story.last], enoughLate, "%+v", told.times)
@@ -183,7 +181,7 @@ func (story *collectiveStory) check(t *testing.T, told *toldStory) {
 }
 
 // checkCollective checks what holds in every story.
-func checkCollective(t *testing.T, c *toldCollective) {
+func checkCollective(t testing.TB, c *toldCollective) {
 	t.Helper()
 	seen := map[int]bool{}
 	for i := range c.ranks {
@@ -203,7 +201,7 @@ func checkCollective(t *testing.T, c *toldCollective) {
 	}
 }
 
-func (story *collectiveStory) checkBlame(t *testing.T, told *toldStory) {
+func (story *collectiveStory) checkBlame(t testing.TB, told *toldStory) {
 	t.Helper()
 	blame, named := regexp.MustCompile(story.blame), 0
 	for _, stalls := range told.stalls {
@@ -217,7 +215,7 @@ func (story *collectiveStory) checkBlame(t *testing.T, told *toldStory) {
 }
 
 // checkVerdicts checks what the connector makes of the collectives.
-func (story *collectiveStory) checkVerdicts(t *testing.T, told *toldStory) {
+func (story *collectiveStory) checkVerdicts(t testing.TB, told *toldStory) {
 	t.Helper()
 	times := map[straggler]int{}
 	for _, v := range told.verdicts {
@@ -244,27 +242,19 @@ func TestCommunicatorsFromBefore(t *testing.T) {
 		for _, fresh := range []string{"0", "1"} {
 			t.Run("layout "+layout+" fresh "+fresh, func(t *testing.T) {
 				t.Setenv("FAKENCCL_LAYOUT", layout)
-				// The tracing may begin just before the first communicators do.
-				for range 5 {
-					if known, late := tellOldRanks(t, fresh); late {
-						assert.Equal(t, fresh == "1", known > 0)
-						return
-					}
-				}
-				t.Error("the tracing always began before the communicators")
+				assert.Equal(t, fresh == "1", tellOldRanks(t, fresh) > 0)
 			})
 		}
 	}
 }
 
 // tellOldRanks runs the story of late attachment and returns how many operations
-// of the communicator from before have a rank, and whether it was from before.
-func tellOldRanks(t *testing.T, fresh string) (known int, late bool) {
+// of the communicator from before have a rank.
+func tellOldRanks(t testing.TB, fresh string) (known int) {
 	t.Helper()
 	s := openStage(t)
 	s.play(t, "nccl-late-attach", "--fresh="+fresh)
 	s.close(t)
-	late = true
 	for _, trace := range tree.Collect(s.traces.AllTraces()...) {
 		for _, root := range trace.Roots {
 			// What has no number has a root of its own; without rank 0 there is none.
@@ -279,15 +269,15 @@ func tellOldRanks(t *testing.T, fresh string) (known int, late bool) {
 				}
 				told := rankOf(node)
 				known += checkOldRank(t, told, rank)
-				late = late && told.sequence <= 1 // the new one has one operation
+				assert.LessOrEqual(t, told.sequence, int64(1), "the new one has one operation, and the old one no numbers")
 			}
 		}
 	}
-	return known, late
+	return known
 }
 
 // checkOldRank returns 1 for a rank that is known.
-func checkOldRank(t *testing.T, told toldRank, rank int) int {
+func checkOldRank(t testing.TB, told toldRank, rank int) int {
 	t.Helper()
 	if told.sequence != 0 { // of the new communicator
 		return 0

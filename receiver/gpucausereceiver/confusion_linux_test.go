@@ -62,7 +62,7 @@ func TestConfusion(t *testing.T) {
 }
 
 // startLoad begins the background load.
-func startLoad(t *testing.T, folder string) (stop func()) {
+func startLoad(t testing.TB, folder string) (stop func()) {
 	t.Helper()
 	load := exec.CommandContext(t.Context(), "nice", "-n", strconv.Itoa(niceOfLoad), "bash", "-c", backgroundLoad, "load", folder)
 	load.Cancel = func() error { return syscall.Kill(-load.Process.Pid, syscall.SIGKILL) }
@@ -86,7 +86,7 @@ type confusionRow struct {
 
 func (r *confusionRow) right() int { return r.told[r.story.cause] }
 
-func (c *confusion) add(t *testing.T, story *workloadStory, played []int64, told map[int64][]toldStall) {
+func (c *confusion) add(t testing.TB, story *workloadStory, played []int64, told map[int64][]toldStall) {
 	t.Helper()
 	row := confusionRow{story: story, told: make(map[string]int)}
 	for run, pid := range played {

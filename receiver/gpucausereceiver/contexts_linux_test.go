@@ -2,8 +2,6 @@ package gpucausereceiver
 
 import (
 	"cmp"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +24,7 @@ import (
 const twoThreads = `
 process-context service.name=trainer service.instance.id=rank-7 host.name=evil +threadlocal.schema_version=tls_v1
 thread warm-up count=2 { cudaLaunchKernel func=gemm ns=1us; cudaDeviceSynchronize }
-sleep 600ms
+` + whenTraced + `
 cudaLaunchKernel func=gemm ns=1us
 cudaDeviceSynchronize
 sleep 300ms
@@ -52,21 +50,17 @@ type told struct {
 
 // tellContexts traces a script of the program that publishes contexts, and returns
 // its cycles of at least 20 ms by thread, in order.
-func tellContexts(t *testing.T, config TraceContextConfig, script string) map[string][]told {
+func tellContexts(t testing.TB, config TraceContextConfig, script string) map[string][]told {
 	t.Helper()
-	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
-		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
-	}
+	requireKernelTests(t)
 	var traces consumertest.TracesSink
 	all := testConfig()
 	all.Stalls.Mode, all.TraceContext = StallModeAll, config
 	receiver, err := NewFactory().CreateTraces(t.Context(), receivertest.NewNopSettings(metadata.Type), all, &traces)
 	require.NoError(t, err)
+	publisher := rehearse(t, 0, "../../testdata/fakecuda/out/publisher", script, "-")
 	require.NoError(t, receiver.Start(t.Context(), componenttest.NewNopHost()))
-	publisher := exec.CommandContext(t.Context(), "../../testdata/fakecuda/out/publisher", "-")
-	publisher.Stdin = strings.NewReader(script)
-	output, err := publisher.CombinedOutput()
-	require.NoError(t, err, string(output))
+	publisherPID := publisher.perform(t)
 	require.NoError(t, receiver.Shutdown(t.Context()))
 	var roots []*tree.Node
 	for _, trace := range tree.Collect(traces.AllTraces()...) {
@@ -76,7 +70,7 @@ func tellContexts(t *testing.T, config TraceContextConfig, script string) map[st
 	cycles := make(map[string][]told)
 	for _, root := range roots {
 		pid, _ := root.Resource.Get("process.pid")
-		if root.Span.Name() == "dispatch cycle" && pid.Int() == int64(publisher.Process.Pid) && length(root.Span) >= 20*time.Millisecond {
+		if root.Span.Name() == "dispatch cycle" && pid.Int() == publisherPID && length(root.Span) >= 20*time.Millisecond {
 			thread := attr(root.Span, "thread.id")
 			cycles[thread] = append(cycles[thread], toldBy(root.Span, root.Resource))
 		}
@@ -104,7 +98,7 @@ func spansOf(index byte) (trace, first, second string) {
 	return "0af7651916cd43dd8448eb211c80319" + i, "b7ad6b716920333" + i, "00f067aa0ba902b" + i
 }
 
-func checkTwoThreads(t *testing.T, cycles map[string][]told, parent bool) {
+func checkTwoThreads(t testing.TB, cycles map[string][]told, parent bool) {
 	t.Helper()
 	indices := make(map[byte]bool)
 	for _, thread := range cycles {
@@ -125,11 +119,15 @@ func checkTwoThreads(t *testing.T, cycles map[string][]told, parent bool) {
 }
 
 func TestStallsLeadToTheSpansOfTheirThreads(t *testing.T) {
-	checkTwoThreads(t, tellContexts(t, TraceContextConfig{ThreadContext: true, ProcessContext: true}, twoThreads), false)
+	hold(t, func(t *trial) {
+		checkTwoThreads(t, tellContexts(t, TraceContextConfig{ThreadContext: true, ProcessContext: true}, twoThreads), false)
+	})
 }
 
 func TestStallsAreChildrenOfTheSpansOfTheirThreads(t *testing.T) {
-	checkTwoThreads(t, tellContexts(t, TraceContextConfig{ThreadContext: true, ProcessContext: true, Parent: true}, twoThreads), true)
+	hold(t, func(t *trial) {
+		checkTwoThreads(t, tellContexts(t, TraceContextConfig{ThreadContext: true, ProcessContext: true, Parent: true}, twoThreads), true)
+	})
 }
 
 func TestContextsAreNotReadUnlessWanted(t *testing.T) {

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	watchEvery = time.Millisecond
+	watchEvery = 5 * time.Millisecond
 	// lateFrom is how late a real-time thread must be woken for its CPU to have stood still.
 	lateFrom = 5 * time.Millisecond
-	// stoodStill is for how long CPUs may stand still during a story that counts.
+	// stoodStill is for how long CPUs must stand still to spoil a trial.
 	stoodStill = 30 * time.Millisecond
 )
 
@@ -28,7 +28,7 @@ type cpuWatch struct {
 }
 
 // watchCPUs watches every CPU until the test ends.
-func watchCPUs(t *testing.T) *cpuWatch {
+func watchCPUs(t testing.TB) *cpuWatch {
 	t.Helper()
 	w := new(cpuWatch)
 	for cpu := range runtime.NumCPU() {

@@ -1,12 +1,7 @@
 package gpucausereceiver
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,22 +16,15 @@ import (
 // same, on spans by its symbols, and in the metrics where that is wanted.
 func TestFunctionsOfAProgramAttachedLate(t *testing.T) {
 	requireKernelTests(t)
-	ready, begin := filepath.Join(t.TempDir(), "ready"), filepath.Join(t.TempDir(), "begin")
-	workload := exec.CommandContext(t.Context(), workloadProgram, "-", "--ready="+ready, "--begin="+begin)
-	workload.Stdin = strings.NewReader(`
+	workload := rehearse(t, 0, workloadProgram, `
 cudaLaunchKernel func=gemm
-ready $ready
-wait-file $begin
-sleep 300ms
+`+whenTraced+`
 inside cuLaunchKernel { sleep 20ms }
 cudaLaunchKernel func=gemm
 repeat 10 { cudaLaunchKernel func=gemm; cudaLaunchKernel func=rmsnorm }
 cudaStreamSynchronize
 sleep 300ms
-`)
-	require.NoError(t, workload.Start())
-	require.Eventually(t, func() bool { return exists(ready) }, 30*time.Second, time.Millisecond)
-
+`, "-")
 	var traces consumertest.TracesSink
 	var metrics consumertest.MetricsSink
 	config := testConfig()
@@ -48,15 +36,14 @@ sleep 300ms
 	require.NoError(t, err)
 	require.NoError(t, forTraces.Start(t.Context(), componenttest.NewNopHost()))
 	require.NoError(t, forMetrics.Start(t.Context(), componenttest.NewNopHost()))
-	require.NoError(t, os.WriteFile(begin, nil, 0o600))
-	require.NoError(t, workload.Wait())
+	pid := workload.perform(t)
 	require.NoError(t, forTraces.Shutdown(t.Context()))
 	require.NoError(t, forMetrics.Shutdown(t.Context()))
 
-	s := storyOf(t, &traces, int64(workload.Process.Pid))
+	s := storyOf(t, &traces, pid)
 	assert.Equal(t, "gemm_kernel<__half, 128, 128>", attr(s.launch(), "cuda.function.name"))
 	assert.Equal(t, map[string]uint64{"gemm_kernel<__half, 128, 128>": 11, "vllm::rms_norm_kernel<c10::Half>": 10},
-		launchesByFunction(&metrics, int64(workload.Process.Pid)))
+		launchesByFunction(&metrics, pid))
 }
 
 // launchesByFunction returns how often a process called cudaLaunchKernel, by launched function.

@@ -52,7 +52,7 @@ func TestRealKernel(t *testing.T) {
 
 // assertStatesSumToWallTime checks the ledger of every dispatcher in every
 // emission against its own time.
-func assertStatesSumToWallTime(t *testing.T, sink *consumertest.MetricsSink) {
+func assertStatesSumToWallTime(t testing.TB, sink *consumertest.MetricsSink) {
 	t.Helper()
 	checked := 0
 	for _, batch := range sink.AllMetrics() {

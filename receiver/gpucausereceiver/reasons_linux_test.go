@@ -14,21 +14,19 @@ import (
 // reasons are tested in internal/capture.
 func TestRefinedReasons(t *testing.T) {
 	for _, tt := range []struct{ span, script string }{
-		{"blocked: pipe", "pipe p\nprocess writer { sleep 30ms; write p 4 }\ninside cuLaunchKernel { read p 4 }\n"},
+		{"blocked: pipe", "pipe p\nprocess writer { await-blocked; sleep 30ms; write p 4 }\ninside cuLaunchKernel { read p 4 }\n"},
 		{"blocked: io", "make-file /var/tmp/gpucause-refined 32m\ninside cuLaunchKernel { touch-pages /var/tmp/gpucause-refined 512k }\n"},
 		{"blocked: page_fault", "inside cuLaunchKernel { fault 30ms }\n"},
-		{"blocked: rwsem", "thread changer { protect 128m 1s }\ninside cuLaunchKernel { mincore 1s }\n"},
+		{"blocked: rwsem", "memory m 128m\nthread changer { pin 1; protect m 1s }\npin 0\ninside cuLaunchKernel { mincore 1s }\n"},
 	} {
 		t.Run(tt.span, func(t *testing.T) {
-			var blocked []ptrace.Span
-			// Whether threads get into each other's way on a memory map is a matter of chance.
-			for attempt := 0; attempt < 5 && len(blocked) == 0; attempt++ {
+			hold(t, func(t *trial) {
 				s := tell(t, "cudaLaunchKernel func=gemm\n"+tt.script+"cudaLaunchKernel func=gemm\njoin\nremove /var/tmp/gpucause-refined\n")
 				// That others have the CPU meanwhile is not what is tested.
-				blocked = slices.DeleteFunc(s.waitsUnder(s.launch()), func(w ptrace.Span) bool { return attr(w, "off_cpu.kind") != "blocked" })
-			}
-			require.NotEmpty(t, blocked)
-			assert.Equal(t, tt.span, mostOf(blocked))
+				blocked := slices.DeleteFunc(s.waitsUnder(s.launch()), func(w ptrace.Span) bool { return attr(w, "off_cpu.kind") != "blocked" })
+				require.NotEmpty(t, blocked)
+				assert.Equal(t, tt.span, mostOf(blocked))
+			})
 		})
 	}
 }

@@ -27,10 +27,12 @@ const (
 	workloadProgram = "../../testdata/fakecuda/out/workload"
 	workloadScripts = "../../testdata/scenarios/workloads/"
 	niceOfWorkloads = -10
+	// whenTraced begins scripts whose first call is to be traced.
+	whenTraced = "ready $ready\nwait-file $go\n"
 )
 
 // requireKernelTests skips a test that needs the real probes where they are not wanted.
-func requireKernelTests(t *testing.T) {
+func requireKernelTests(t testing.TB) {
 	t.Helper()
 	if os.Getenv("GPUCAUSE_KERNEL_TESTS") == "" {
 		t.Skip("needs root and a Linux kernel with BPF: set GPUCAUSE_KERNEL_TESTS=1")
@@ -41,13 +43,14 @@ func requireKernelTests(t *testing.T) {
 type stage struct {
 	receiver receiver.Traces
 	traces   consumertest.TracesSink
-	attach   time.Duration // from a workload's start until it is traced
+	tracing  bool
+	attach   time.Duration // from a workload's start until a receiver that runs traces it
 	nice     int           // of workloads
 	disk     string        // a folder whose files are really read and written
 }
 
-// openStage starts the receiver.
-func openStage(t *testing.T) *stage {
+// openStage makes a receiver, which starts with the first workload.
+func openStage(t testing.TB) *stage {
 	t.Helper()
 	config := testConfig()
 	config.DiscoveryInterval = 50 * time.Millisecond
@@ -58,17 +61,28 @@ func openStage(t *testing.T) *stage {
 	var err error
 	s.receiver, err = NewFactory().CreateTraces(t.Context(), receivertest.NewNopSettings(metadata.Type), config, &s.traces)
 	require.NoError(t, err)
-	require.NoError(t, s.receiver.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { _ = s.receiver.Shutdown(context.Background()) })
 	return s
 }
 
+// trace has the processes traced that have mapped the simulated stack.
+func (s *stage) trace(t testing.TB) {
+	t.Helper()
+	if s.tracing {
+		<-time.After(s.attach)
+		return
+	}
+	s.tracing = true
+	require.NoError(t, s.receiver.Start(t.Context(), componenttest.NewNopHost())) // attaches before it returns
+}
+
 // keepAttached has a process map the simulated stack, and waits until it is traced:
 // the workloads that follow are traced from their first call.
-func (s *stage) keepAttached(t *testing.T) {
+func (s *stage) keepAttached(t testing.TB) {
 	t.Helper()
 	keeper := exec.CommandContext(t.Context(), workloadProgram, "-")
 	keeper.Stdin = strings.NewReader("ncclCommInitAll ndev=1 out=c; cudaStreamCreate out=s\nrepeat 1000000 { ncclAllReduce count=1 dtype=99 comm=c0 stream=s; sleep 20ms }\n")
+	s.trace(t)
 	startSession(t, keeper, 0)
 	t.Cleanup(func() {
 		_ = keeper.Process.Kill()
@@ -81,26 +95,47 @@ func (s *stage) keepAttached(t *testing.T) {
 
 // play runs a script to its end and returns its process. The story begins when
 // the warm-up is over and the process is traced.
-func (s *stage) play(t *testing.T, script string, args ...string) int64 {
+func (s *stage) play(t testing.TB, script string, args ...string) int64 {
+	t.Helper()
+	r := rehearse(t, s.nice, workloadProgram, "", append([]string{workloadScripts + script + ".wl", "--dir=" + s.disk}, args...)...)
+	s.trace(t)
+	return r.perform(t)
+}
+
+// rehearsal is a program of the simulated stack that runs a script, is done with
+// its warm-up and waits for its begin.
+type rehearsal struct {
+	program *exec.Cmd
+	output  bytes.Buffer
+	begin   string // the file that it waits for
+}
+
+// rehearse starts a program with a script that makes the file $ready and waits for
+// $go. It returns when the program waits.
+func rehearse(t testing.TB, nice int, program, script string, args ...string) *rehearsal {
 	t.Helper()
 	folder := t.TempDir()
-	ready, begin := filepath.Join(folder, "ready"), filepath.Join(folder, "go")
-	var output bytes.Buffer
-	workload := exec.CommandContext(t.Context(), workloadProgram, append([]string{
-		workloadScripts + script + ".wl", "--dir=" + s.disk, "--ready=" + ready, "--go=" + begin,
-	}, args...)...)
-	workload.Stdout, workload.Stderr, workload.WaitDelay = &output, &output, time.Second
-	startSession(t, workload, s.nice)
+	ready := filepath.Join(folder, "ready")
+	r := &rehearsal{begin: filepath.Join(folder, "go")}
+	r.program = exec.CommandContext(t.Context(), program, append(args, "--ready="+ready, "--go="+r.begin)...)
+	r.program.Stdin, r.program.WaitDelay = strings.NewReader(script), time.Second
+	r.program.Stdout, r.program.Stderr = &r.output, &r.output
+	startSession(t, r.program, nice)
 	require.Eventually(t, func() bool { return exists(ready) }, 30*time.Second, time.Millisecond)
-	<-time.After(s.attach)
-	require.NoError(t, os.WriteFile(begin, nil, 0o600))
-	require.NoError(t, workload.Wait(), output.String())
-	return int64(workload.Process.Pid)
+	return r
+}
+
+// perform has the program go on to its end and returns its process.
+func (r *rehearsal) perform(t testing.TB) int64 {
+	t.Helper()
+	require.NoError(t, os.WriteFile(r.begin, nil, 0o600))
+	require.NoError(t, r.program.Wait(), r.output.String())
+	return int64(r.program.Process.Pid)
 }
 
 // startSession starts a program in a session of its own, which gets its share
 // of the CPUs by nice, whatever else the machine is busy with.
-func startSession(t *testing.T, program *exec.Cmd, nice int) {
+func startSession(t testing.TB, program *exec.Cmd, nice int) {
 	t.Helper()
 	program.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	require.NoError(t, program.Start())
@@ -114,7 +149,7 @@ func exists(path string) bool {
 }
 
 // close stops the receiver, which emits what it still has, and returns the stalls by process.
-func (s *stage) close(t *testing.T) map[int64][]toldStall {
+func (s *stage) close(t testing.TB) map[int64][]toldStall {
 	t.Helper()
 	require.NoError(t, s.receiver.Shutdown(t.Context()))
 	told := make(map[int64][]toldStall)

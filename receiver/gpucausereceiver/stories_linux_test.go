@@ -12,10 +12,8 @@ import (
 const (
 	// maxNoise is how many stalls above the noise threshold may have another cause than the story's.
 	maxNoise = 1
-	// A story during which others had the CPU for tooMuch is played again, maxRepeats
-	// times at most. So is one that is told wrongly while CPUs stood still.
-	tooMuch    = 100 * time.Millisecond
-	maxRepeats = 2
+	// A story during which others had the CPU for tooMuch may be told wrongly.
+	tooMuch = 100 * time.Millisecond
 )
 
 // workloadStory is a workload script with what must be told of it.
@@ -51,26 +49,20 @@ var workloadStories = []workloadStory{
 // Every story is told with its cause and its culprit, and no other.
 func TestStories(t *testing.T) {
 	requireKernelTests(t)
-	cpus := watchCPUs(t)
 	for _, story := range workloadStories {
 		t.Run(story.name, func(t *testing.T) {
-			cpus.stoodStill()
-			stalls := story.perform(t)
-			for range maxRepeats {
-				still := cpus.stoodStill()
-				disturbed := still >= stoodStill && (verdict(&story, stalls) != story.cause || story.wrong(stalls) > maxNoise)
-				if lostToOthers(&story, stalls) < tooMuch && !disturbed {
-					break
+			hold(t, func(t *trial) {
+				stalls := story.perform(t)
+				if lost := lostToOthers(&story, stalls); lost >= tooMuch {
+					t.spoil("others had the CPU for %v", lost)
 				}
-				t.Log("again: others had the CPU, or there was none for ", still, list(stalls))
-				stalls = story.perform(t)
-			}
-			story.check(t, stalls)
+				story.check(t, stalls)
+			})
 		})
 	}
 }
 
-func (story *workloadStory) perform(t *testing.T) []toldStall {
+func (story *workloadStory) perform(t testing.TB) []toldStall {
 	t.Helper()
 	s := openStage(t)
 	pid := s.play(t, story.name)
@@ -87,7 +79,7 @@ func (story *workloadStory) wrong(stalls []toldStall) (n int) {
 	return n
 }
 
-func (story *workloadStory) check(t *testing.T, stalls []toldStall) {
+func (story *workloadStory) check(t testing.TB, stalls []toldStall) {
 	t.Helper()
 	t.Log(list(stalls))
 	assert.Equal(t, story.cause, verdict(story, stalls))

@@ -30,7 +30,7 @@ type toldVerdict struct {
 }
 
 // verdictsOf has the connector judge what the receiver told.
-func verdictsOf(t *testing.T, told []ptrace.Traces) map[pcommon.TraceID]toldVerdict {
+func verdictsOf(t testing.TB, told []ptrace.Traces) map[pcommon.TraceID]toldVerdict {
 	t.Helper()
 	factory := collectiveskewconnector.NewFactory()
 	config, _ := factory.CreateDefaultConfig().(*collectiveskewconnector.Config)

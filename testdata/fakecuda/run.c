@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "inside.h"
 #include "truth.h"
 
 #define MAX_CHILDREN 4096
@@ -187,50 +188,6 @@ static void start_process(const struct actor *parent, const struct node *node, i
 	_exit(failed);
 }
 
-/* Blocks that run inside a call. */
-
-struct inside {
-	struct actor *actor;
-	const struct node *node;
-	uint64_t depth;
-};
-
-/* Owned by the thread: the body of its next call, until that call runs it. */
-static __thread struct inside pending;
-
-static void run_inside(void *unused)
-{
-	struct inside inside = pending;
-	(void)unused;
-	if (inside.depth == 0) {
-		run_block(inside.actor, inside.node->body);
-		return;
-	}
-	pending.depth--;
-	if (pending.depth > 0)
-		fakecuda_set_inside(NULL, run_inside, NULL);
-	run_block(inside.actor, inside.node->body);
-}
-
-static void arm(struct actor *actor, const struct node *node, uint64_t depth)
-{
-	if (!FC_LINKED(fakecuda_set_inside))
-		script_fail(node, "this program is not linked to libcuda");
-	pending = (struct inside){actor, node, depth};
-	fakecuda_set_inside(depth == 0 && node->argc > 1 ? node->argv[1] : NULL, run_inside, NULL);
-}
-
-static void run_recursion(struct actor *actor, const struct node *node)
-{
-	uint64_t depth = run_number(node, node->argv[1]);
-	if (depth == 0)
-		return;
-	if (depth > 1)
-		arm(actor, node, depth - 1);
-	run_block(actor, node->body);
-	fakecuda_set_inside(NULL, NULL, NULL);
-}
-
 static void run_catch(struct actor *actor, const struct node *node)
 {
 	jmp_buf here;
@@ -320,9 +277,9 @@ static bool run_structure(struct actor *actor, const struct node *node)
 		if (truthy(node->argv[1]) == (name[0] == 'i'))
 			run_block(actor, node->body);
 	} else if (strcmp(name, "inside") == 0) {
-		arm(actor, node, 0);
+		inside_next_call(actor, node);
 	} else if (strcmp(name, "recurse") == 0) {
-		run_recursion(actor, node);
+		inside_recurse(actor, node);
 	} else if (strcmp(name, "catch") == 0) {
 		run_catch(actor, node);
 	} else {
@@ -352,7 +309,8 @@ void run_block(struct actor *actor, const struct node *node)
 			join();
 		else if (!run_call(actor, node) && !run_structure(actor, node) &&
 			 !run_simple(actor, node, cpu_statements) && !run_simple(actor, node, io_statements) &&
-			 !run_simple(actor, node, wait_statements) && !run_simple(actor, node, context_statements))
+			 !run_simple(actor, node, wait_statements) && !run_simple(actor, node, context_statements) &&
+			 !run_simple(actor, node, inside_statements))
 			script_fail(node, "unknown statement");
 	}
 }
@@ -363,6 +321,7 @@ struct actor *run_enter(int argc, char **argv)
 	const char *base = argc > 0 && strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : "workload";
 	snprintf(main_actor.name, sizeof main_actor.name, "%s", base);
 	set_identity(&main_actor);
+	inside_open();
 	title_area = argc > 0 ? argv[0] : NULL;
 	for (int i = 0; i < argc; i++)
 		title_size += strlen(argv[i]) + 1;

@@ -151,20 +151,41 @@ static void do_ioctl(struct actor *actor, const struct node *node)
 	close(fd[1]);
 }
 
-/* Changes the protection of much memory, again and again: that holds the memory map's lock. */
+struct memory {
+	void *at;
+	uint64_t bytes;
+};
+
+/* Memory that is there, page by page. */
+static void do_memory(struct actor *actor, const struct node *node)
+{
+	struct memory *memory = malloc(sizeof *memory);
+	char name[128];
+	(void)actor;
+	must(node, memory != NULL);
+	memory->bytes = run_number(node, node->argv[2]);
+	memory->at = mmap(NULL, memory->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(node, memory->at != MAP_FAILED);
+	madvise(memory->at, memory->bytes, MADV_NOHUGEPAGE);
+	memset(memory->at, 1, memory->bytes);
+	snprintf(name, sizeof name, "memory %s", node->argv[1]);
+	object_set(name, (uint64_t)(uintptr_t)memory);
+}
+
+/* Changes the protection of memory, again and again: that holds the memory map's lock. */
 static void do_protect(struct actor *actor, const struct node *node)
 {
-	uint64_t bytes = run_number(node, node->argv[1]);
-	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(node, memory != MAP_FAILED);
-	madvise(memory, bytes, MADV_NOHUGEPAGE);
-	memset(memory, 1, bytes);
+	char name[128];
+	uint64_t value;
+	snprintf(name, sizeof name, "memory %s", node->argv[1]);
+	if (!object_find(name, &value))
+		script_fail(node, "no such memory");
+	const struct memory *memory = (const struct memory *)(uintptr_t)value;
 	truth_mark(actor, "protecting");
 	for (uint64_t end = truth_now() + run_number(node, node->argv[2]); truth_now() < end;) {
-		must(node, mprotect(memory, bytes, PROT_READ) == 0);
-		must(node, mprotect(memory, bytes, PROT_READ | PROT_WRITE) == 0);
+		must(node, mprotect(memory->at, memory->bytes, PROT_READ) == 0);
+		must(node, mprotect(memory->at, memory->bytes, PROT_READ | PROT_WRITE) == 0);
 	}
-	munmap(memory, bytes);
 }
 
 /* Asks which pages are in memory, for some time: that needs the memory map's lock. */
@@ -196,6 +217,7 @@ const struct statement wait_statements[] = {
 	{"epoll", 1, do_epoll},
 	{"fault", 1, do_fault},
 	{"ioctl", 1, do_ioctl},
+	{"memory", 2, do_memory},
 	{"protect", 2, do_protect},
 	{"mincore", 1, do_mincore},
 	{"control-group", 1, do_control_group},
