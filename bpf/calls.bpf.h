@@ -47,6 +47,8 @@ static __noinline int leave_ledger(struct caller *caller, struct frame *f)
 		caller->launches_since_sync++;
 		if (notable & notable_first_launch)
 			caller->cycle_first_launches++;
+		if (f->switches)
+			caller->cycle_interrupted++;
 	}
 	depth = caller->depth;
 	if ((notable & notable_failed) && !depth)

@@ -91,7 +91,7 @@ type GpucauseCaller struct {
 	CycleLaunches       uint32
 	CycleFirstLaunches  uint32
 	CycleFailed         uint32
-	_                   [4]byte
+	CycleInterrupted    uint32
 	CycleCopiedBytes    uint64
 	CycleStartNs        uint64
 	CycleId             uint64
@@ -226,7 +226,7 @@ type GpucauseCycleRecord struct {
 	Launches      uint32
 	FirstLaunches uint32
 	Failed        uint32
-	Reserved      uint32
+	Interrupted   uint32
 	Span          GpucauseActiveSpan
 }
 

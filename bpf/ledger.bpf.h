@@ -73,6 +73,7 @@ static __noinline int begin_cycle(struct caller *caller)
 	caller->cycle_launches = 0;
 	caller->cycle_first_launches = 0;
 	caller->cycle_failed = 0;
+	caller->cycle_interrupted = 0;
 	caller->cycle_copied_bytes = 0;
 	return 0;
 }
@@ -106,7 +107,7 @@ static __noinline int emit_cycle(struct caller *caller, u64 end_ns, u64 why)
 	r->launches = caller->cycle_launches;
 	r->first_launches = caller->cycle_first_launches;
 	r->failed = caller->cycle_failed;
-	r->reserved = 0;
+	r->interrupted = caller->cycle_interrupted;
 	clear_span(&r->span);
 	if ((u16)why != cycle_end_thread)
 		tell_span(caller, &r->span);

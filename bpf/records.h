@@ -292,7 +292,7 @@ struct cycle_record {
 	u32 launches;
 	u32 first_launches;
 	u32 failed;
-	u32 reserved;
+	u32 interrupted; /* launches */
 	struct active_span span; /* at its end */
 };
 _Static_assert(sizeof(struct cycle_record) == 256, "cycle_record");

@@ -131,6 +131,8 @@ static __always_inline void caller_out(struct thread *t, struct task_struct *tas
 		t->call = f->id;
 		if (t->state && f->blocking)
 			state = f->collective ? ledger_collective_wait : ledger_gpu_wait;
+		else if (t->reason == reason_yield)
+			state = f->state;
 	}
 	ledger_switch(&stats->ledger, state, now);
 }
@@ -198,7 +200,8 @@ static __always_inline void begin_blocked(struct thread *t, struct task_struct *
 /*
  * Charges an interval to every open call that began before it; tells the
  * threshold for a record. A call whose job is to wait is not interrupted by
- * waiting, but by the lack of a CPU.
+ * waiting, but by the lack of a CPU. One that yields does so to do its job: it is
+ * not interrupted, and the time is its own.
  */
 static __always_inline u64 charge_calls(const struct thread *t, struct task_struct *task, u64 blocked_ns, u64 runnable_ns)
 {
@@ -216,9 +219,11 @@ static __always_inline u64 charge_calls(const struct thread *t, struct task_stru
 			break;
 		if (f->start_ns > t->out_ns)
 			continue;
-		f->blocked_ns += blocked_ns;
-		f->runnable_ns += runnable_ns;
-		f->switches++;
+		if (t->reason != reason_yield) {
+			f->blocked_ns += blocked_ns;
+			f->runnable_ns += runnable_ns;
+			f->switches++;
+		}
 		own = probe_rows[f->probe & (MAX_PROBES - 1)].blocking ? slow_sync_ns : interruption_ns;
 		if (i == 0 || own > threshold)
 			threshold = own;

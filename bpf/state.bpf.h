@@ -60,6 +60,7 @@ struct caller {
 	u32 cycle_launches;
 	u32 cycle_first_launches;
 	u32 cycle_failed;
+	u32 cycle_interrupted; /* launches */
 	u64 cycle_copied_bytes;
 	u64 cycle_start_ns; /* 0 until it is a dispatcher */
 	u64 cycle_id;

@@ -34,7 +34,7 @@ func TestReasons(t *testing.T) {
 		{"sleep", event.ReasonSleep, "inside cuLaunchKernel { sleep 20ms }\n"},
 		{"fault", event.ReasonPageFault, "inside cuLaunchKernel { fault 20ms }\n"},
 		{"ioctl", event.ReasonIoctl, "inside cuLaunchKernel { ioctl 20ms }\n"},
-		{"preempted", event.ReasonPreempted, "pin 0\nprocess hog daemon { pin 0; fifo 10; repeat 100 { sleep 5ms; burn 10ms } }\nsleep 20ms\ninside cuLaunchKernel { spin 40ms }\n"},
+		{"preempted", event.ReasonPreempted, "pin 0\npipe begun\nprocess hog daemon { pin 0; fifo 10; write begun 1; repeat 100 { sleep 5ms; burn 10ms } }\nread begun 1\ninside cuLaunchKernel { spin 40ms }\n"},
 		{"yield", event.ReasonYield, "pin 0\npipe begun\nprocess hog daemon { write begun 1; burn 10s }\nread begun 1\ninside cuLaunchKernel { yield 20 }\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,9 +124,10 @@ pin 0
 cudaLaunchKernel func=gemm
 cudaStreamSynchronize
 repeat 5 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
-process hog daemon { pin 0; fifo 10; repeat 1000 { sleep 5ms; burn 10ms } }
-sleep 20ms
-repeat 50 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
+pipe begun
+process hog daemon { pin 0; fifo 10; write begun 1; repeat 1000 { sleep 5ms; burn 10ms } }
+read begun 1
+repeat 150 { cudaLaunchKernel func=gemm ns=2ms; cudaStreamSynchronize }
 `)
 	interrupted := 0
 	for _, c := range r.callsOf("cuStreamSynchronize") {

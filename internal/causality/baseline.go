@@ -31,6 +31,7 @@ type baseline struct {
 	id    uint64     // of the latest cycle
 	seen  ktime.Time // end of the latest cycle
 	shown ktime.Time // end of the latest periodic sample
+	idle  ktime.Time // end of the latest idle cycle that was told
 }
 
 func (b *baseline) add(s sample, window int) {

@@ -95,15 +95,19 @@ type Attribution struct {
 // half is the share below which nothing is explained.
 const half = 0.5
 
-// attribute finds the cause of an excess of length total from what grew by
-// state, and from what a state means.
+// attribute finds the cause of an excess of length total from how much more, or
+// less, time went into each state, and from what a state means. What moved from
+// one state of a cause to another has not grown.
 func attribute(grown *event.Ledger, total time.Duration, causes *[event.LedgerStates]Cause) Attribution {
 	if total <= 0 {
 		return Attribution{}
 	}
 	var times [Causes]time.Duration
 	for state, d := range grown {
-		times[causes[state]] += max(d, 0)
+		if causes[state] == CauseUnknown { // states that have nothing in common
+			d = max(d, 0)
+		}
+		times[causes[state]] += d
 	}
 	largest := CauseUnknown
 	known := CauseNone

@@ -49,10 +49,9 @@ type Interval struct {
 	Reason event.OffCPUReason // of an off-CPU interval, refined by its stack
 	Wake   ktime.Time         // of an off-CPU interval: blocked before, runnable from here; within [Start, End]
 	Story  Story              // of an off-CPU interval with a blocked part
-	// WakerOffCPU is how long the waker was off-CPU in [Start, Wake), by its
-	// records; with StoryTold and StoryRunning it was on a CPU otherwise, but
-	// for intervals too short to be recorded.
-	WakerOffCPU time.Duration
+	// Starved says of a dispatcher's wait outside of calls that it was for want of input,
+	// whatever it was blocked on: that is what its waker waited for.
+	Starved bool
 }
 
 // Task returns the thread that the interval belongs to.

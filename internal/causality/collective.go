@@ -18,10 +18,10 @@ type Arrivals struct {
 }
 
 // NewArrivals returns Arrivals that know no thread. An arrival is late when it
-// took at least slow, and much longer than is typical.
+// took at least slow, and much longer than is typical, idle or not.
 func NewArrivals(slow time.Duration, explain Settings) *Arrivals {
 	return &Arrivals{
-		judge:   NewJudge(JudgeSettings{MinDuration: slow, Baseline: -1, Explain: explain}),
+		judge:   NewJudge(JudgeSettings{MinDuration: slow, Baseline: -1, Mode: ModeAll, Explain: explain}),
 		explain: explain,
 	}
 }
@@ -36,8 +36,8 @@ func (a *Arrivals) Explain(tl *timeline.Timeline, o *collective.Operation) (coll
 	window.Record.Task, window.Record.ID = o.Task, o.Arrivals
 	window.Record.Ledger, window.Record.Launches = o.Arrival, o.Launches
 	key := judged{process: o.Communicator.Process, tid: o.Task.Thread.TID, communicator: o.Serial}
-	verdict := a.judge.judge(key, window)
-	if verdict.Kind != KindStall {
+	verdict := a.judge.judge(tl, key, window)
+	if verdict.Kind != KindStall && verdict.Kind != KindIdle {
 		return collective.Reason{}, false
 	}
 	stall := ExplainCycle(tl, window, verdict, a.explain)

@@ -43,7 +43,7 @@ type Culprit struct {
 // what it means, not by what the Linux kernel side could tell.
 func (s *Stall) longestWait() (longest Culprit, count int) {
 	s.visit(func(n nesting, i *Interval) {
-		if i.Blocked() == 0 || stateCauses[n.blockedMeans(i.Reason)] != s.Cause {
+		if i.Blocked() == 0 || stateCauses[n.means(i)] != s.Cause {
 			return
 		}
 		count++
@@ -54,6 +54,15 @@ func (s *Stall) longestWait() (longest Culprit, count int) {
 	return longest, count
 }
 
+// means is what it means that i is blocked.
+func (n nesting) means(i *Interval) event.LedgerState {
+	state := n.blockedMeans(i.Reason)
+	if i.Starved && state == event.LedgerLock {
+		return event.LedgerInputWait
+	}
+	return state
+}
+
 // preemptors returns who took the dispatcher's CPU or had it last, the one in
 // whose waits most time went first. Others may have had the CPU in between. Of
 // time without a quota nobody is to blame, whoever ran then.
@@ -61,7 +70,7 @@ func (s *Stall) preemptors() []Culprit {
 	var culprits []Culprit
 	s.visit(func(n nesting, i *Interval) {
 		if i.Runnable() == 0 || i.OffCPU.Preemptor.Thread.TID == 0 || i.RunnableReason() == event.ReasonThrottled ||
-			n.runnableMeans(i.RunnableReason()) != event.LedgerRunnable {
+			n.yields(i.RunnableReason()) {
 			return
 		}
 		at := slices.IndexFunc(culprits, func(c Culprit) bool { return samePreemptor(c.Task, i.OffCPU.Preemptor) })
@@ -96,16 +105,19 @@ func (s *Stall) Culprit() (Culprit, bool) {
 }
 
 func withoutCPU(s *Stall) string {
-	const phrase = "without a CPU"
-	if s.throttled() {
-		return "throttled by its CPU quota"
-	}
+	phrase := "without a CPU"
 	p := s.preemptors()
-	if len(p) == 0 {
-		return phrase
+	switch {
+	case s.throttled():
+		phrase = "throttled by its CPU quota"
+	case len(p) > 0:
+		// Who had the CPU is known at one end of each wait; others may have had it in between.
+		phrase = fmt.Sprintf("%s, which %s (pid %d) took or had last in waits of %s", phrase, p[0].Task.Comm, p[0].Task.Thread.PID, shown(p[0].Time))
 	}
-	// Who had the CPU is known at one end of each wait; others may have had it in between.
-	return fmt.Sprintf("%s, which %s (pid %d) took or had last in waits of %s", phrase, p[0].Task.Comm, p[0].Task.Thread.PID, shown(p[0].Time))
+	if s.Cycle.Interrupted > 0 {
+		phrase += fmt.Sprintf("; interrupted launches: %d of %d", s.Cycle.Interrupted, s.Cycle.Launches)
+	}
+	return phrase
 }
 
 // throttled reports whether most of the recorded time without a CPU was for a quota.
@@ -161,10 +173,14 @@ func (s *Stall) mostIn(is func(nesting) bool) string {
 		return ""
 	}
 	slices.SortStableFunc(shares, func(a, b share) int { return cmp.Compare(b.time, a.time) })
-	if shares[0].count == 1 {
-		return fmt.Sprintf(", mostly in %s (%s)", shares[0].function, shown(shares[0].time))
+	in := "mostly in"
+	if 2*shares[0].time < s.Time {
+		in = "most of what is recorded in"
 	}
-	return fmt.Sprintf(", mostly in %s (%d calls, %s)", shares[0].function, shares[0].count, shown(shares[0].time))
+	if shares[0].count == 1 {
+		return fmt.Sprintf(", %s %s (%s)", in, shares[0].function, shown(shares[0].time))
+	}
+	return fmt.Sprintf(", %s %s (%d calls, %s)", in, shares[0].function, shares[0].count, shown(shares[0].time))
 }
 
 func isWaiting(n nesting) bool { return n.waiting }

@@ -171,7 +171,6 @@ func (x *explainer) onPath(wait *Interval) bool {
 // expand puts the waker's intervals under wait, and explains their waits.
 func (x *explainer) expand(wait *Interval, kept []timeline.Interval) {
 	wait.Children = x.nest(kept, wait.Start, wait.Wake)
-	wait.WakerOffCPU = offCPUTime(wait.Children)
 
 	x.path = append(x.path, hold{wait.OffCPU.Task.Thread, wait.Start, wait.Wake})
 	var next []*Interval

@@ -29,6 +29,9 @@ type JudgeSettings struct {
 	// WarmUp is how many of them there must be before a cycle is judged, unless
 	// records are the exception among the thread's cycles. Default 8.
 	WarmUp int
+	// Idle is the time from one idle cycle of a thread that is told to the next.
+	// Default 60 s; negative is none.
+	Idle time.Duration
 	// Baseline is the time from one periodic sample of a thread to the next; the
 	// first follows the warm-up. Default 60 s; negative is never.
 	Baseline time.Duration
@@ -44,12 +47,18 @@ func (s JudgeSettings) withDefaults() JudgeSettings {
 	setDefault(&s.Ratio, 1.5)
 	setDefault(&s.Window, 64)
 	setDefault(&s.WarmUp, 8)
-	if s.Baseline == 0 {
-		s.Baseline = time.Minute
-	}
+	setDefaultInterval(&s.Baseline)
+	setDefaultInterval(&s.Idle)
 	setDefault(&s.MaxThreads, 1024)
 	s.Explain = s.Explain.withDefaults()
 	return s
+}
+
+// setDefaultInterval leaves a negative one: never.
+func setDefaultInterval(field *time.Duration) {
+	if *field == 0 {
+		*field = time.Minute
+	}
 }
 
 func setDefault[T ~int | ~int64 | ~float64](field *T, value T) {
@@ -66,6 +75,7 @@ const (
 	KindNone     Kind = iota // it is not
 	KindSample               // because every cycle is
 	KindBaseline             // the periodic sample, to compare stalls with
+	KindIdle                 // slow for its thread, because nothing came from outside: told now and then
 	KindFailed               // a call in it failed
 	KindStall                // slow for its thread
 	kinds                    // how many there are
@@ -75,6 +85,7 @@ var kindNames = [kinds]string{
 	KindNone:     "none",
 	KindSample:   "sample",
 	KindBaseline: "baseline",
+	KindIdle:     "idle",
 	KindFailed:   "failed",
 	KindStall:    "stall",
 }
@@ -90,10 +101,10 @@ func (k Kind) String() string {
 // Verdict is what there is to say of a cycle by its own records alone.
 type Verdict struct {
 	Kind Kind
-	// Attribution is the cause, where Kind is KindStall; otherwise its Cause is CauseNone.
+	// Attribution is the cause, where Kind is KindStall or KindIdle; otherwise its Cause is CauseNone.
 	Attribution
 	Typical       time.Duration // of the thread's cycles with about as many launches; 0 in the warm-up
-	TypicalLedger event.Ledger  // of KindStall: the median of each state, refined as Ledger is
+	TypicalLedger event.Ledger  // of KindStall and KindIdle: the median of each state, refined as Ledger is
 	Ledger        event.Ledger  // of the cycle, refined by evidence; sums to its length
 }
 
@@ -126,22 +137,27 @@ func NewJudge(settings JudgeSettings) *Judge {
 }
 
 // Judge tells what a cycle is by those of its thread before, and remembers it.
-// The cycles of one thread come in order.
-func (j *Judge) Judge(c *timeline.Cycle) Verdict {
-	return j.judge(judged{process: c.Process, tid: c.Thread().TID}, c)
+// The cycles of one thread come in order. tl has what wakers did; it must have
+// advanced past the cycle's settling, which holds while it is being emitted. Nil
+// knows of no wakers.
+func (j *Judge) Judge(tl *timeline.Timeline, c *timeline.Cycle) Verdict {
+	return j.judge(tl, judged{process: c.Process, tid: c.Thread().TID}, c)
 }
 
-func (j *Judge) judge(key judged, c *timeline.Cycle) Verdict {
+func (j *Judge) judge(tl *timeline.Timeline, key judged, c *timeline.Cycle) Verdict {
 	b := j.baseline(key)
 	if c.Record.ID <= b.id { // its numbers begin again: the next thread with this TID
 		*b = baseline{}
 	}
-	refined := refineCycle(c, j.settings.Explain)
+	refined := refineCycle(tl, c, j.settings.Explain)
 	s := sample{duration: c.Record.End.Sub(c.Record.Start), ledger: refined.ledger, launches: c.Record.Launches, copied: c.Record.CopiedBytes}
 	s.shorts, s.short = b.between(&c.Record)
 	v := Verdict{Ledger: refined.ledger}
 	if b.warm(&s, &j.settings) {
 		j.compare(&v, &s, b.against(&s, (j.settings.WarmUp+1)/2), refined)
+	}
+	if v.Kind == KindIdle && !j.tellsIdle(b, c) {
+		v = Verdict{Ledger: v.Ledger, Typical: v.Typical}
 	}
 	if v.Kind == KindNone {
 		v.Kind = j.kind(b, c)
@@ -160,6 +176,22 @@ func (j *Judge) compare(v *Verdict, s *sample, with *medians, refined *refiner) 
 	usual := with.typical()
 	v.Kind, v.TypicalLedger = KindStall, usual.ledger
 	v.Attribution = explainExcess(s, &usual, refined)
+	if v.Cause == CauseInputWait && 2*refined.idle > s.duration-usual.duration {
+		v.Kind = KindIdle
+	}
+}
+
+// tellsIdle reports whether an idle cycle is worth a trace: a thread without work
+// is as it should be, but that one never has any is worth knowing.
+func (j *Judge) tellsIdle(b *baseline, c *timeline.Cycle) bool {
+	if c.Record.Failed > 0 {
+		return false
+	}
+	if j.settings.Mode != ModeAll && (j.settings.Idle < 0 || b.idle != 0 && c.Record.End.Sub(b.idle) < j.settings.Idle) {
+		return false
+	}
+	b.idle = c.Record.End
+	return true
 }
 
 func (j *Judge) slow(took, usual time.Duration) bool {
@@ -187,13 +219,14 @@ func (j *Judge) due(b *baseline, at ktime.Time) bool {
 }
 
 // fullQueue is how many launches a cycle has at least when the queue of a GPU
-// stream may be full.
-const fullQueue = 64
+// stream may be full: CUDA's takes about a thousand operations, of which some are
+// no launches.
+const fullQueue = 512
 
 func explainExcess(s *sample, usual *typical, refined *refiner) Attribution {
 	var grown event.Ledger
 	for state := range grown {
-		grown[state] = max(0, s.ledger[state]-usual.ledger[state])
+		grown[state] = s.ledger[state] - usual.ledger[state]
 	}
 	causes := stateCauses
 	if queueFull(s, usual, refined, grown[event.LedgerLaunch]) {
@@ -206,9 +239,18 @@ func explainExcess(s *sample, usual *typical, refined *refiner) Attribution {
 }
 
 // queueFull reports whether there is evidence that launches had to wait for room
-// in a queue: enough of them to fill it, and they took longer than usual.
+// in a queue: enough of them to fill it, they took longer than usual, and the GPU
+// had a full queue of work left afterwards. Where the host launches slowly for
+// another reason the GPU catches up, and is not waited for.
 func queueFull(s *sample, usual *typical, refined *refiner, excess time.Duration) bool {
-	return s.launches >= fullQueue && (2*refined.slowLaunches >= excess || slowerLaunches(s, usual))
+	const leastWait = 16 // one in so many of the excess
+	left := waitedForGPU(&s.ledger)
+	return s.launches >= fullQueue && (2*refined.slowLaunches >= excess || slowerLaunches(s, usual)) &&
+		left >= excess/leastWait && 2*left >= waitedForGPU(&usual.ledger)
+}
+
+func waitedForGPU(l *event.Ledger) time.Duration {
+	return l[event.LedgerGPUWait] + l[event.LedgerSyncSpin] + l[event.LedgerCollectiveWait]
 }
 
 // A copy is large from so many bytes on, and at so many times the usual.

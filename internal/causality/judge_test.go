@@ -39,7 +39,7 @@ func TestNoiseIsNoStall(t *testing.T) {
 	for n := range 3000 {
 		length := 20*ms + time.Duration(random.NormFloat64()*float64(2*ms))
 		c := thread.next(length, event.Ledger{event.LedgerGPUWait: length / 2})
-		if v := judge.Judge(c); v.Kind != causality.KindNone {
+		if v := judge.Judge(nil, c); v.Kind != causality.KindNone {
 			t.Fatalf("cycle %d of %s is a %s, typically %s", n, length, v.Kind, v.Typical)
 		}
 	}
@@ -54,7 +54,7 @@ func TestANewLevelBecomesTypical(t *testing.T) {
 		if n >= 500 {
 			length = 40 * ms
 		}
-		if judge.Judge(thread.next(length, event.Ledger{})).Kind == causality.KindStall {
+		if judge.Judge(nil, thread.next(length, event.Ledger{})).Kind == causality.KindStall {
 			stalls++
 		}
 	}
@@ -75,8 +75,8 @@ func TestVerdictsAreConsistent(t *testing.T) {
 		}
 		ledger[random.IntN(len(ledger))] += time.Duration(random.Int64N(int64(60 * ms)))
 		c := thread.next(ledger.Total(), ledger)
-		v := judge.Judge(c)
-		if v != again.Judge(c) {
+		v := judge.Judge(nil, c)
+		if v != again.Judge(nil, c) {
 			t.Fatal("the same cycles have different verdicts")
 		}
 		if v.Ledger.Total() != c.Record.Ledger.Total() {
@@ -95,10 +95,10 @@ func TestThreadsAreJudgedBySelf(t *testing.T) {
 	judge := causality.NewJudge(causality.JudgeSettings{Baseline: -1})
 	fast, slow := cycles{tid: 101, at: 1}, cycles{tid: 102, at: 1}
 	for range 50 {
-		if v := judge.Judge(fast.next(3*ms, event.Ledger{})); v.Kind != causality.KindNone {
+		if v := judge.Judge(nil, fast.next(3*ms, event.Ledger{})); v.Kind != causality.KindNone {
 			t.Fatalf("fast: %s", v.Kind)
 		}
-		if v := judge.Judge(slow.next(50*ms, event.Ledger{})); v.Kind != causality.KindNone {
+		if v := judge.Judge(nil, slow.next(50*ms, event.Ledger{})); v.Kind != causality.KindNone {
 			t.Fatalf("slow: %s", v.Kind)
 		}
 	}
@@ -108,10 +108,10 @@ func TestTheNextThreadWithATIDIsWarmedUpAnew(t *testing.T) {
 	judge := causality.NewJudge(causality.JudgeSettings{Baseline: -1})
 	thread := cycles{tid: 101, at: 1}
 	for range 50 {
-		judge.Judge(thread.next(3*ms, event.Ledger{}))
+		judge.Judge(nil, thread.next(3*ms, event.Ledger{}))
 	}
 	next := cycles{tid: 101, at: thread.at}
-	if v := judge.Judge(next.next(50*ms, event.Ledger{})); v.Kind != causality.KindNone || v.Typical != 0 {
+	if v := judge.Judge(nil, next.next(50*ms, event.Ledger{})); v.Kind != causality.KindNone || v.Typical != 0 {
 		t.Errorf("judged by the cycles of the thread before: %s, typically %s", v.Kind, v.Typical)
 	}
 }
@@ -121,7 +121,7 @@ func TestJudgedThreadsAreBounded(t *testing.T) {
 	var at ktime.Time
 	for n := range 10 {
 		thread := cycles{tid: event.TID(n), at: at}
-		judge.Judge(thread.next(5*ms, event.Ledger{}))
+		judge.Judge(nil, thread.next(5*ms, event.Ledger{}))
 		at = thread.at
 	}
 	if n := judge.Threads(); n != 3 {
@@ -138,7 +138,7 @@ func TestBaselineComesAtItsTimes(t *testing.T) {
 	thread := cycles{tid: 101, at: 1}
 	var shown []int
 	for n := range 250 {
-		if judge.Judge(thread.next(10*ms, event.Ledger{})).Kind == causality.KindBaseline {
+		if judge.Judge(nil, thread.next(10*ms, event.Ledger{})).Kind == causality.KindBaseline {
 			shown = append(shown, n)
 		}
 	}
@@ -162,6 +162,6 @@ func BenchmarkJudge(b *testing.B) {
 	thread := cycles{tid: 101, at: 1}
 	b.ReportAllocs()
 	for b.Loop() {
-		judge.Judge(thread.next(9*ms, event.Ledger{event.LedgerGPUWait: 5 * ms}))
+		judge.Judge(nil, thread.next(9*ms, event.Ledger{event.LedgerGPUWait: 5 * ms}))
 	}
 }

@@ -3,7 +3,6 @@ package causality
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/gpucause/gpucause/internal/ktime"
 	"github.com/gpucause/gpucause/internal/timeline"
@@ -49,19 +48,6 @@ func (x *explainer) clipped(f timeline.Interval, from, to ktime.Time) *Interval 
 	i.Start, i.End = max(i.Start, from), min(i.End, to)
 	i.Wake = min(max(i.Wake, i.Start), i.End)
 	return i
-}
-
-// offCPUTime returns how long the thread whose intervals these are was off-CPU.
-func offCPUTime(intervals []*Interval) time.Duration {
-	var sum time.Duration
-	for _, i := range intervals {
-		if i.OffCPU != nil {
-			sum += i.Duration()
-			continue
-		}
-		sum += offCPUTime(i.Children)
-	}
-	return sum
 }
 
 func sortByStart(intervals []*Interval) {

@@ -71,6 +71,8 @@ func (n nesting) blockedMeans(reason event.OffCPUReason) event.LedgerState {
 		return state
 	case state == event.LedgerSleep:
 		return n.onCPUMeans()
+	case state == event.LedgerLock && n.frees():
+		return event.LedgerMemory
 	case state != event.LedgerDriver:
 		return state
 	case n.first || n.class == probe.ClassModuleLoad:
@@ -82,13 +84,30 @@ func (n nesting) blockedMeans(reason event.OffCPUReason) event.LedgerState {
 	}
 }
 
-// runnableMeans is the state of a thread without a CPU, refined: who yields
-// while it waits for the GPU still waits for it.
-func (n nesting) runnableMeans(reason event.OffCPUReason) event.LedgerState {
-	if reason != event.ReasonYield || n.innermost == nil {
-		return event.LedgerRunnable
+// frees reports whether memory is being freed: that waits for the GPU, on whatever
+// the driver likes, before it frees.
+func (n nesting) frees() bool {
+	p := probe.Get(n.innermost.Probe)
+	return p != nil && p.Class == probe.ClassMemory && p.FreesSlot != probe.NoSlot
+}
+
+// yields reports whether a thread gave its CPU away to do a call's job: the ledger
+// and the call count the time as their own.
+func (n nesting) yields(reason event.OffCPUReason) bool {
+	return reason == event.ReasonYield && n.innermost != nil
+}
+
+// copyWaitMeans is what a slow copy does that does not copy: one that returns when
+// it is done waits for the GPU; why another one takes long is not known.
+func (n nesting) copyWaitMeans() event.LedgerState {
+	switch {
+	case n.gathering:
+		return event.LedgerCollectiveWait
+	case n.waiting:
+		return event.LedgerSyncSpin
+	default:
+		return event.LedgerOtherCall
 	}
-	return n.onCPUMeans()
 }
 
 // visitor is shown everything that was recorded in a tree.

@@ -73,6 +73,7 @@ func (x *explainer) cycle(c *timeline.Cycle) (children []*Interval, omitted int)
 	}
 	for _, o := range c.OffCPU {
 		i := x.offCPU(c.Process, o)
+		i.Starved = originOf(x.timeline, o, &x.settings) != originNone
 		clipTo(i, c.Record.Start, c.Record.End)
 		children = append(children, i)
 	}

@@ -59,11 +59,20 @@ func unexplained(s *Stall) string {
 	return fmt.Sprintf("no cause explains half of the excess; what grew most is %s, by %s", s.State, shown(s.Time))
 }
 
+// hostCode tells both of what a thread does outside of calls, where both grew.
 func hostCode(s *Stall) string {
-	if s.State == event.LedgerSleep {
-		return "asleep on purpose"
+	const running, asleep = "running host code, outside of any call", "asleep on purpose"
+	slept := max(0, s.Ledger[event.LedgerSleep]-s.TypicalLedger[event.LedgerSleep])
+	ran := max(0, s.Ledger[event.LedgerRunning]-s.TypicalLedger[event.LedgerRunning])
+	const all = 10 // one part in so many is not worth telling
+	switch {
+	case slept <= s.Time/all:
+		return running
+	case ran <= s.Time/all:
+		return asleep
+	default:
+		return fmt.Sprintf("%s (%s), and %s (%s)", running, shown(ran), asleep, shown(slept))
 	}
-	return "running host code, outside of any call"
 }
 
 func firstLaunches(s *Stall) string {

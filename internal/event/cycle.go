@@ -101,6 +101,7 @@ type Cycle struct {
 	Ledger        Ledger // sums to End-Start
 	Launches      uint32 // outermost launches
 	FirstLaunches uint32 // of them, first launches of a function in the process
+	Interrupted   uint32 // of the launches, those with an off-CPU interval inside, yields aside
 	Failed        uint32 // calls that failed
 	CopiedBytes   uint64 // by outermost copies that count bytes
 

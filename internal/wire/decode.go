@@ -158,6 +158,7 @@ func decodeCycle(raw []byte, r *event.Record) error {
 		Probe:         probe.ID(c.Probe),
 		Launches:      c.Launches,
 		FirstLaunches: c.FirstLaunches,
+		Interrupted:   c.Interrupted,
 		Failed:        c.Failed,
 		CopiedBytes:   c.CopiedBytes,
 		Span:          span(&c.Span),

@@ -253,8 +253,9 @@ func TestChainPreempted(t *testing.T) {
 		s := tell(t, `
 pin 0
 cudaLaunchKernel func=gemm
-process hog daemon { pin 0; fifo 10; repeat 1000 { sleep 25ms; burn 15ms } }
-sleep 10ms
+pipe begun
+process hog daemon { pin 0; fifo 10; write begun 1; repeat 1000 { sleep 25ms; burn 15ms } }
+read begun 1
 repeat 5 {
   inside cuLaunchKernel { spin 60ms }
   cudaLaunchKernel func=gemm

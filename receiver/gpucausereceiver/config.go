@@ -88,6 +88,10 @@ type StallsConfig struct {
 	WarmUp uint32 `mapstructure:"warm_up"`
 	// Window is how many of a thread's latest cycles what is typical rests on.
 	Window uint32 `mapstructure:"window"`
+	// IdleInterval is the time between two traces of idle cycles of one thread, which
+	// are long because nothing came from outside; 0 is none.
+	IdleInterval time.Duration `mapstructure:"idle_interval"`
+
 	// BaselineInterval is the time between two traces of unremarkable cycles of
 	// one thread, to compare with; 0 is off.
 	BaselineInterval time.Duration `mapstructure:"baseline_interval"`
@@ -221,6 +225,7 @@ func createDefaultConfig() component.Config {
 			Ratio:            1.5,
 			WarmUp:           8,
 			Window:           64,
+			IdleInterval:     time.Minute,
 			BaselineInterval: time.Minute,
 			MinCycle:         settings.MinCycle,
 			MaxCycle:         settings.MaxCycle,

@@ -49,7 +49,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Stalls: StallsConfig{
 			Mode: StallModeAll, MinDuration: 30 * time.Millisecond, Ratio: 2.5, WarmUp: 5, Window: 50,
-			BaselineInterval: 5 * time.Minute, MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
+			IdleInterval: 2 * time.Minute, BaselineInterval: 5 * time.Minute, MinCycle: 3 * time.Millisecond, MaxCycle: 3 * time.Second,
 		},
 		NCCL: NCCLConfig{
 			SampleEvery: 7, SlowThreshold: 3 * time.Millisecond, Timeout: 20 * time.Second, MaxCommunicators: 70,
@@ -88,6 +88,7 @@ func TestInvalidConfigsSayWhatToWrite(t *testing.T) {
 		"stall_ratio":  "stalls::ratio is 0.5: use 1 to 1000, such as 1.5",
 		"stall_window": "stalls::window is 0: use 1 to 512",
 		"warm_up":      "stalls::warm_up is 65: use 1 to 64 (stalls::window)",
+		"idle":         "stalls::idle_interval is 10ms: use at least 1s, or 0 for no idle cycles",
 		"baseline":     "stalls::baseline_interval is 10ms: use at least 1s, or 0 for no baseline",
 		"min_cycle":    "stalls::min_cycle is 0s: use at least 10µs",
 		"max_cycle":    "stalls::max_cycle is 10ms: use at least 100ms",

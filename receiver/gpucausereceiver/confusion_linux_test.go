@@ -29,7 +29,8 @@ var rankStories = []workloadStory{
 
 // TestConfusion runs every story GPUCAUSE_STORIES times in a row under
 // background load, and prints how often which cause was told. It writes the
-// table to the file GPUCAUSE_STORIES_TABLE, too. One run in twenty may be told wrongly.
+// table to the file GPUCAUSE_STORIES_TABLE, too. One run in twenty may be told wrongly,
+// none of a story without a cause.
 func TestConfusion(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv("GPUCAUSE_STORIES"))
 	if err != nil {
@@ -57,7 +58,11 @@ func TestConfusion(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(table), 0o600))
 	}
 	for i := range c.rows {
-		assert.GreaterOrEqual(t, c.rows[i].right()*20, runs*19, c.rows[i].story.name)
+		least := runs * 19 / 20
+		if c.rows[i].story.cause == nothing { // nothing may ever be told of it
+			least = runs
+		}
+		assert.GreaterOrEqual(t, c.rows[i].right(), least, c.rows[i].story.name)
 	}
 }
 

@@ -2,6 +2,7 @@ package gpucausereceiver
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -32,12 +33,15 @@ func (s StallsConfig) judgeSettings(explain causality.Settings) causality.JudgeS
 		Ratio:       s.Ratio,
 		Window:      int(s.Window),
 		WarmUp:      int(s.WarmUp),
+		Idle:        s.IdleInterval,
 		Baseline:    s.BaselineInterval,
 		Mode:        modes[s.Mode],
 		Explain:     explain,
 	}
-	if settings.Baseline == 0 {
-		settings.Baseline = -1
+	for _, interval := range []*time.Duration{&settings.Idle, &settings.Baseline} {
+		if *interval == 0 {
+			*interval = -1
+		}
 	}
 	return settings
 }
@@ -48,7 +52,7 @@ func (p *pipeline) tellCycle(ctx context.Context, batch *spans.Batch, cycle *tim
 	if p.judge == nil {
 		return
 	}
-	verdict := p.judge.Judge(cycle)
+	verdict := p.judge.Judge(p.timeline, cycle)
 	p.countVerdict(ctx, cycle, &verdict)
 	if verdict.Kind == causality.KindNone || p.sink.traces == nil {
 		return
@@ -64,7 +68,7 @@ func (p *pipeline) tellCycle(ctx context.Context, batch *spans.Batch, cycle *tim
 // only there to compare with leaves the rest for stalls.
 func (p *pipeline) affords(cycle *timeline.Cycle, kind causality.Kind, now ktime.Time) bool {
 	switch kind {
-	case causality.KindSample, causality.KindBaseline:
+	case causality.KindSample, causality.KindBaseline, causality.KindIdle:
 		return p.budgets.hasSpare(cycle.Process.PID, now)
 	default:
 		return p.budgets.allows(cycle.Process.PID, now)

@@ -225,7 +225,7 @@ func TestEndedProcessTellsItsLastStall(t *testing.T) {
 func TestStallSettings(t *testing.T) {
 	explain := causality.Settings{MaxDepth: 2}
 	assert.Equal(t, causality.JudgeSettings{
-		MinDuration: 10 * time.Millisecond, Ratio: 1.5, Window: 64, WarmUp: 8, Baseline: time.Minute, Explain: explain,
+		MinDuration: 10 * time.Millisecond, Ratio: 1.5, Window: 64, WarmUp: 8, Idle: time.Minute, Baseline: time.Minute, Explain: explain,
 	}, testConfig().Stalls.judgeSettings(explain))
 	config := testConfig()
 	config.Stalls.Mode, config.Stalls.BaselineInterval = StallModeAll, 0

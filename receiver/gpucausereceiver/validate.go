@@ -21,7 +21,7 @@ const (
 	maxSpanIntervals      = 4096
 	maxStallWindow        = 512
 	maxStallRatio         = 1000
-	minBaselineInterval   = time.Second
+	minTellInterval       = time.Second
 	minCycleLength        = 10 * time.Microsecond
 	minMaxCycle           = 100 * time.Millisecond
 	minNCCLTimeout        = time.Second
@@ -71,7 +71,7 @@ func (s StallsConfig) validate() error {
 		s.validateRatio(),
 		within("stalls::window", s.Window, maxStallWindow),
 		s.validateWarmUp(),
-		s.validateBaseline(),
+		s.validateIntervals(),
 	)
 }
 
@@ -116,9 +116,12 @@ func (s StallsConfig) validateRatio() error {
 	return nil
 }
 
-func (s StallsConfig) validateBaseline() error {
-	if s.BaselineInterval != 0 && s.BaselineInterval < minBaselineInterval {
-		return fmt.Errorf("stalls::baseline_interval is %s: use at least %s, or 0 for no baseline", s.BaselineInterval, minBaselineInterval)
+func (s StallsConfig) validateIntervals() error {
+	if s.IdleInterval != 0 && s.IdleInterval < minTellInterval {
+		return fmt.Errorf("stalls::idle_interval is %s: use at least %s, or 0 for no idle cycles", s.IdleInterval, minTellInterval)
+	}
+	if s.BaselineInterval != 0 && s.BaselineInterval < minTellInterval {
+		return fmt.Errorf("stalls::baseline_interval is %s: use at least %s, or 0 for no baseline", s.BaselineInterval, minTellInterval)
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ func cycleDetail(l *line, c *event.Cycle, name, value string) {
 		c.Launches = uint32(l.number(value))
 	case "first_launches":
 		c.FirstLaunches = uint32(l.number(value))
+	case "interrupted":
+		c.Interrupted = uint32(l.number(value))
 	case "failed":
 		c.Failed = uint32(l.number(value))
 	case "copied":

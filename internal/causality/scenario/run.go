@@ -46,7 +46,7 @@ func (s *Story) Run(tell Teller) timeline.Stats {
 	emit := timeline.Handler{
 		Tree: func(tree *timeline.Tree) { tell.Chain(causality.Explain(tl, tree, explain)) },
 		Cycle: func(cycle *timeline.Cycle) {
-			if v := judge.Judge(cycle); v.Kind != causality.KindNone {
+			if v := judge.Judge(tl, cycle); v.Kind != causality.KindNone {
 				tell.Stall(causality.ExplainCycle(tl, cycle, v, explain))
 			}
 		},

@@ -163,7 +163,7 @@ func (s *Story) total() {
 
 func sum(call *event.Call, offCPU []event.OffCPU) {
 	for _, o := range offCPU {
-		if o.Task.Thread != call.Task.Thread || o.Start < call.Start || o.End > call.End {
+		if o.Task.Thread != call.Task.Thread || o.Start < call.Start || o.End > call.End || o.Reason == event.ReasonYield {
 			continue
 		}
 		call.Switches++

@@ -14,13 +14,12 @@ cudaMallocHost bytes=64k out=h
 cudaLaunchKernel func=gemm stream=s
 cudaLaunchKernel func=prefill stream=s ns=1ms
 cudaStreamSynchronize stream=s
-setting queue_depth 64
 if $ready { ready $ready }
 if $go { wait-file $go }
 
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  every 150ms { cudaLaunchKernel func=gemm grid=1 block=32 ns=60us stream=s times=500 }
+  every 450ms { cudaLaunchKernel func=gemm grid=1 block=32 ns=100us stream=s times=3500 }
   cudaStreamSynchronize stream=s
 }

@@ -90,17 +90,18 @@ const (
 
 // Attributes of a dispatch cycle.
 const (
-	attrStallKind      = "stall.kind"
-	attrOmitted        = "stall.omitted"    // outermost calls and intervals without a span
-	attrIncomplete     = "stall.incomplete" // some of the cycle's records were not at hand
-	attrStacks         = "stall.stacks"
-	attrTypical        = "dispatch.typical_duration" // seconds
-	prefixDispatchTime = "dispatch.time."            // + state: seconds, where not 0
-	attrCycleID        = "dispatch.cycle.id"
-	attrEndedBy        = "dispatch.ended_by"
-	attrEndedByCall    = "dispatch.ended_by.call"
-	attrLaunches       = "dispatch.launches"
-	attrFirstLaunches  = "dispatch.first_launches"
-	attrFailed         = "dispatch.failed_calls"
-	attrCopied         = "dispatch.copied" // bytes
+	attrStallKind           = "stall.kind"
+	attrOmitted             = "stall.omitted"    // outermost calls and intervals without a span
+	attrIncomplete          = "stall.incomplete" // some of the cycle's records were not at hand
+	attrStacks              = "stall.stacks"
+	attrTypical             = "dispatch.typical_duration" // seconds
+	prefixDispatchTime      = "dispatch.time."            // + state: seconds, where not 0
+	attrCycleID             = "dispatch.cycle.id"
+	attrEndedBy             = "dispatch.ended_by"
+	attrEndedByCall         = "dispatch.ended_by.call"
+	attrLaunches            = "dispatch.launches"
+	attrFirstLaunches       = "dispatch.first_launches"
+	attrInterruptedLaunches = "dispatch.interrupted_launches"
+	attrFailed              = "dispatch.failed_calls"
+	attrCopied              = "dispatch.copied" // bytes
 )

@@ -29,7 +29,9 @@ func (w *writer) describeRunnable(span ptrace.Span, i *causality.Interval) {
 		w.describeSwitchOut(attributes, i)
 	}
 	w.describeClip(attributes, i)
-	putTask(attributes, prefixPreemptor, i.OffCPU.Preemptor)
+	if i.RunnableReason() != event.ReasonThrottled { // nobody took it
+		putTask(attributes, prefixPreemptor, i.OffCPU.Preemptor)
+	}
 }
 
 // describeSwitchOut tells where the thread stood when it left its CPU.

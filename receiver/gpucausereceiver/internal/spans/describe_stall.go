@@ -26,6 +26,9 @@ func (w *writer) describeStall(root ptrace.Span, stall *causality.Stall) {
 	putCycleEnd(attributes, cycle)
 	attributes.PutInt(attrLaunches, int64(cycle.Launches))
 	attributes.PutInt(attrFirstLaunches, int64(cycle.FirstLaunches))
+	if cycle.Interrupted > 0 {
+		attributes.PutInt(attrInterruptedLaunches, int64(cycle.Interrupted))
+	}
 	attributes.PutInt(attrCopied, int64(cycle.CopiedBytes))
 	putCount(attributes, attrFailed, int64(cycle.Failed))
 	putCount(attributes, attrTruncated, int64(stall.Truncated))

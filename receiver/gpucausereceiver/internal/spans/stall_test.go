@@ -89,7 +89,7 @@ func TestRandomCycles(t *testing.T) {
 			Tree: func(*timeline.Tree) { t.Fatalf("seed %d: a call in no cycle", seed) },
 			Cycle: func(c *timeline.Cycle) {
 				cycles++
-				calls += len(batch.AppendStall(causality.ExplainCycle(tl, c, judge.Judge(c), settings)))
+				calls += len(batch.AppendStall(causality.ExplainCycle(tl, c, judge.Judge(tl, c), settings)))
 			},
 		})
 		if want := len(w.records) - offCPURecords(w) - cycles; calls != want {
