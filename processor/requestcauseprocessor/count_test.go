@@ -3,6 +3,7 @@ package requestcauseprocessor
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,9 +80,13 @@ func TestWhatIsKnownIsCounted(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		baseline, old := aStall(begin.Add(time.Second)), aStall(begin.Add(-time.Hour))
 		baseline.kind = "baseline"
+		known := stallTraces(aStall(begin), baseline, old)
+		for _, resource := range known.ResourceSpans().All() {
+			resource.Resource().Attributes().PutStr(strings.Repeat("k", 1000), "x")
+		}
 		lost := stallTraces(aStall(begin))
 		lost.ResourceSpans().At(0).Resource().Attributes().Clear()
-		for _, traces := range []ptrace.Traces{stallTraces(aStall(begin), baseline, old), stallTraces(aStall(begin)), lost} {
+		for _, traces := range []ptrace.Traces{known, stallTraces(aStall(begin)), lost} {
 			require.NoError(t, f.ConsumeTraces(context.Background(), traces))
 		}
 		require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(aCall(1, begin))))
@@ -102,6 +107,7 @@ func TestWhatIsKnownIsCounted(t *testing.T) {
 		assert.Equal(t, 1, count("store_threads", "", ""))
 		assert.Positive(t, count("store_bytes", "", ""))
 		assert.Equal(t, 1, count("processes", "", ""))
+		assert.Equal(t, 1, count("resource_attributes_omitted", "", ""))
 		assert.Equal(t, 1, count("neighbours", "", ""))
 		assert.Equal(t, 1, count("hold_payloads", "", ""))
 		assert.Positive(t, count("hold_bytes", "", ""))

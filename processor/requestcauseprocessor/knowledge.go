@@ -18,7 +18,6 @@ import (
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/metadata"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/neighbour"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
-	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/request"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/stall"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
@@ -49,7 +48,7 @@ func newKnowledge(config *Config, set processor.Settings, m machine) (*knowledge
 	k := &knowledge{
 		logger:  set.Logger,
 		report:  newReport(telemetry),
-		scanner: scan.New(request.NewMatcher(config.Requests.rules())),
+		scanner: config.Requests.scanner(),
 		news:    make(chan struct{}, 1),
 		joins:   config.Mode == ModeJoin,
 		core:    core.New(config.coreSettings(set.BuildInfo.Version)),

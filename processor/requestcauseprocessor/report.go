@@ -41,6 +41,7 @@ func (r *report) register(from source) error {
 		r.RegisterRequestcauseNeighboursCallback(gauge(from, func(s core.Stats) int64 { return int64(s.RequestsKept) })),
 		r.RegisterRequestcauseStallsStoredCallback(gauge(from, func(s core.Stats) int64 { return int64(s.Stalls.Stored) })),
 		r.RegisterRequestcauseProcessesEvictedCallback(gauge(from, func(s core.Stats) int64 { return int64(s.ProcessesEvicted) })),
+		r.RegisterRequestcauseResourceAttributesOmittedCallback(gauge(from, func(s core.Stats) int64 { return int64(s.AttributesOmitted) })),
 		r.RegisterRequestcauseNeighboursEvictedCallback(gauge(from, func(s core.Stats) int64 { return int64(s.NeighboursEvicted) })),
 		r.RegisterRequestcauseStallsEvictedCallback(byReason(func() map[string]uint64 { return evicted(from.stats()) })),
 		r.RegisterRequestcauseStallsRefusedCallback(byReason(func() map[string]uint64 { return refusals(from.stats()) })),

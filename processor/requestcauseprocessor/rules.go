@@ -4,6 +4,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/request"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/scan"
 )
 
 // RuleConfig says which spans are requests of one kind of server, and where what
@@ -92,6 +93,17 @@ func (f *FieldsConfig) fields() request.Fields {
 		Sequences: f.Sequences, Logprobs: f.Logprobs,
 		ID: f.RequestID, HostID: f.HostID, TID: f.ThreadID,
 	}
+}
+
+// scanner returns what finds the requests of all rules. A rule that says neither
+// scopes nor spans names no server.
+func (c *RequestsConfig) scanner() *scan.Scanner {
+	rules := c.rules()
+	generic := make(map[int]bool)
+	for rank := range rules {
+		generic[rank] = len(rules[rank].Scopes)+len(rules[rank].Spans) == 0
+	}
+	return scan.New(request.NewMatcher(rules), generic)
 }
 
 // rules returns all rules in their order.

@@ -1,11 +1,15 @@
 package requestcauseprocessor
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/request"
 )
 
@@ -64,6 +68,42 @@ func TestOwnRulesComeFirst(t *testing.T) {
 	assert.Greater(t, len(rules), 1)
 	own.Defaults = false
 	assert.Len(t, own.rules(), 1)
+}
+
+// TestRulesThatNameNoServer takes the spans of a resource for any program's where
+// a rule asks for attributes alone.
+func TestRulesThatNameNoServer(t *testing.T) {
+	own := []RuleConfig{
+		{Name: "own attribute", Attributes: []string{"my.step"}},
+		{Name: "own name", Spans: []string{"infer *"}, Attributes: []string{"my.request"}},
+	}
+	c := RequestsConfig{Defaults: true, Rules: own}
+	var generic []string
+	for _, rule := range slices.Concat(own, defaultRules()) {
+		traces := ptrace.NewTraces()
+		scope := traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty()
+		if len(rule.Scopes) > 0 {
+			scope.Scope().SetName(rule.Scopes[0])
+		}
+		span := scope.Spans().AppendEmpty()
+		if len(rule.Spans) > 0 {
+			span.SetName(rule.Spans[0])
+		}
+		for _, key := range rule.Attributes {
+			span.Attributes().PutStr(key, "x")
+		}
+		span.SetTraceID(pcommon.TraceID{1})
+		span.SetSpanID(pcommon.SpanID{1})
+		span.SetStartTimestamp(1)
+		span.SetEndTimestamp(2)
+		found := c.scanner().Scan(traces, process.Peer{})
+		require.Len(t, found.Requests, 1, rule.Name)
+		require.Len(t, found.Senders, 1, rule.Name)
+		if found.Senders[0].Generic {
+			generic = append(generic, found.Requests[0].Rule)
+		}
+	}
+	assert.Equal(t, []string{"own attribute", "gen_ai_latency", "gen_ai"}, generic)
 }
 
 func TestDefaultRulesAreValid(t *testing.T) {

@@ -12,6 +12,7 @@ type Stats struct {
 	OtherKinds, Unidentified uint64
 
 	ProcessesEvicted  uint64
+	AttributesOmitted uint64 // of the processes' resources
 	NeighboursEvicted uint64
 
 	StallsKept     int
@@ -25,7 +26,7 @@ type Stats struct {
 func (c *Core) Stats() Stats {
 	return Stats{
 		Stalls: c.stalls.Stats(), OtherKinds: c.otherKinds, Unidentified: c.unidentified,
-		ProcessesEvicted: c.processes.Evicted(), NeighboursEvicted: c.neighbours.Evicted(),
+		ProcessesEvicted: c.processes.Evicted(), AttributesOmitted: c.processes.Omitted(), NeighboursEvicted: c.neighbours.Evicted(),
 		StallsKept: c.stalls.Len(), BytesKept: c.stalls.Bytes(), ThreadsKept: c.stalls.Threads(),
 		ProcessesKnown: c.processes.Len(), RequestsKept: c.neighbours.Len(),
 	}

@@ -20,9 +20,12 @@ type Connection struct {
 type question struct {
 	*process.Sender
 	connection Connection
-	// elsewhere is true where something is certain to speak against this machine's
-	// only group: the sender has been seen, and is not of it.
+	// elsewhere is true where the sender has been seen, and is of no server that the
+	// tree shows. What it shares with one, such as an address or a host, says nothing
+	// then, but for the container.
 	elsewhere bool
+	// container is that of the process that it has been seen to be; empty outside of one.
+	container string
 }
 
 // Decide says which traced processes serve a sender.
@@ -74,37 +77,31 @@ func (v *View) byPeer(q *question) (Decision, bool) {
 	if members := v.servedBy(holder.PID); len(members) > 0 {
 		return v.resolved(members, EvidencePeer), true
 	}
-	q.elsewhere = true
-	return Decision{}, false
+	q.saw(holder)
+	return v.bySibling(q, holder, EvidencePeer)
+}
+
+// saw notes that the sender is a process of which the tree shows no server.
+func (q *question) saw(r *process.Relative) { q.elsewhere, q.container = true, r.ContainerID }
+
+// bySibling decides for a process that no server is known of: by what its parent
+// has started besides it in the same control group, if that declares the sender's
+// service. The parent may be a shell, which starts servers and their clients alike.
+func (v *View) bySibling(q *question, r *process.Relative, by Evidence) (Decision, bool) {
+	if r.ParentPID <= 1 {
+		return Decision{}, false
+	}
+	beside := v.filter(func(t *process.Traced) bool {
+		return v.seen(t) && v.tree.within(t.PID, r.ParentPID) &&
+			v.tree.relatives[t.PID].ControlPath == r.ControlPath && declares(t, q.Sender)
+	})
+	d, ok := v.one(beside, q.Sender, by)
+	return d, ok && d.Outcome == Resolved
 }
 
 // speaksOfAnother reports whether the resource is of a process other than r.
 func (q *question) speaksOfAnother(r *process.Relative) bool {
 	return q.PID != 0 && q.PID != r.OwnPID || q.differs(r.ContainerID, r.PodUID)
-}
-
-// differs reports whether the sender is certainly in another container or pod.
-func (q *question) differs(container, pod string) bool {
-	return container != "" && q.ContainerID != "" && !sameContainer(container, q.ContainerID) ||
-		pod != "" && q.PodUID != "" && pod != q.PodUID
-}
-
-// shares reports whether the sender is certainly in that container or pod.
-func (q *question) shares(container, pod string) bool {
-	if container != "" && q.ContainerID != "" {
-		return sameContainer(container, q.ContainerID)
-	}
-	return pod != "" && pod == q.PodUID
-}
-
-// shortID is the length of an abbreviated container id.
-const shortID = 12
-
-func sameContainer(a, b string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	return a == b || len(a) >= shortID && b[:len(a)] == a
 }
 
 func (v *View) byStartup(q *question) (Decision, bool) {
@@ -118,29 +115,6 @@ func (v *View) byStartup(q *question) (Decision, bool) {
 	return v.one(members, q.Sender, EvidenceStartup)
 }
 
-func (v *View) byContainer(q *question) (Decision, bool) {
-	members := v.filter(func(t *process.Traced) bool {
-		return !q.differs(t.ContainerID, t.PodUID) && q.shares(t.ContainerID, t.PodUID)
-	})
-	return v.one(members, q.Sender, EvidenceContainer)
-}
-
-// byAddress looks whose network the sender's address is of, where that is not
-// the network of this machine itself.
-func (v *View) byAddress(q *question) (Decision, bool) {
-	members := v.filter(func(t *process.Traced) bool {
-		return v.seen(t) && v.ownsAddress(q, v.tree.relatives[t.PID]) && !q.differs(t.ContainerID, t.PodUID)
-	})
-	return v.one(members, q.Sender, EvidenceAddress)
-}
-
-// ownsAddress reports whether the sender's address is that of a process's
-// network, which is not this machine's.
-func (v *View) ownsAddress(q *question, r *process.Relative) bool {
-	address := q.Peer.Addr.Addr()
-	return address.IsValid() && !address.IsLoopback() && r.OwnNetwork && slices.Contains(r.Addresses, address)
-}
-
 func (v *View) byInstance(q *question) (Decision, bool) {
 	if q.ServiceInstance == "" {
 		return Decision{}, false
@@ -150,10 +124,12 @@ func (v *View) byInstance(q *question) (Decision, bool) {
 }
 
 // byHost takes the only group on the sender's host, unless the sender has been
-// seen not to be of it.
+// seen not to be of it. Many programs may share a host, so that of one whose spans
+// could be any program's the declared service must be the group's, too.
 func (v *View) byHost(q *question) (Decision, bool) {
 	members := v.filter(func(t *process.Traced) bool {
-		return !v.excluded(q, t) && v.sameHost(q, t) && !q.differs(t.ContainerID, t.PodUID)
+		return !v.excluded(q, t) && v.sameHost(q, t) && !q.differs(t.ContainerID, t.PodUID) &&
+			(!q.Generic || declares(t, q.Sender))
 	})
 	return v.one(members, q.Sender, EvidenceHost)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
@@ -162,9 +163,39 @@ func TestStartupsAreBounded(t *testing.T) {
 		}
 	}
 	assert.Equal(t, maxStartupMembers, added)
+	assert.Equal(t, uint64(2*maxStartups+2), s.Evicted(), "one went for this one, and of this one members are left out")
 	assert.False(t, s.Note(startTrace, process.Sender{PID: 1}), "no news")
 	assert.False(t, s.Note(pcommon.TraceID{}, process.Sender{PID: 1}))
+	for _, again := range []process.Sender{{PID: 1}, {PID: 1, Generic: true}, {PID: 1, Stamp: "h/1"}, {PID: 1, Peer: loopback()}} {
+		s.Note(pcommon.TraceID{2}, again)
+	}
+	assert.Len(t, s.sets[pcommon.TraceID{2}].members, 1, "it is the same process")
 	assert.False(t, s.Note(startTrace, process.Sender{}))
+}
+
+// TestMembersOfAllStartsAreBounded has starts that are each as large as one may be.
+func TestMembersOfAllStartsAreBounded(t *testing.T) {
+	s := NewStartups()
+	plain := pcommon.TraceID{9, 9}
+	s.Note(plain, process.Sender{PID: 1})
+	const starts = maxAllMembers/maxStartupMembers + 2
+	for n := range starts {
+		for pid := range maxStartupMembers {
+			s.Note(pcommon.TraceID{1, byte(n)}, process.Sender{PID: int64(pid + 1), Role: "worker"})
+			kept := 0
+			for _, set := range s.sets {
+				kept += len(set.members)
+			}
+			require.Equal(t, kept, s.members)
+			require.LessOrEqual(t, kept, maxAllMembers)
+			require.Len(t, s.order, len(s.sets))
+		}
+	}
+	assert.NotContains(t, s.sets, plain, "traces without an engine go first")
+	assert.Equal(t, uint64(2), s.Evicted())
+	assert.NotContains(t, s.sets, pcommon.TraceID{1, 0})
+	assert.NotContains(t, s.sets, pcommon.TraceID{1, 1})
+	assert.Len(t, s.sets[pcommon.TraceID{1, starts - 1}].members, maxStartupMembers, "the newest is whole")
 }
 
 var anybody = &process.Sender{}

@@ -13,21 +13,36 @@ func (v *View) byProcess(q *question) (Decision, bool) {
 	if q.PID == 0 {
 		return Decision{}, false
 	}
-	if groups := v.amongRelatives(q); len(groups) == 1 {
+	senders := v.amongRelatives(q)
+	if groups := v.serving(senders); len(groups) == 1 {
 		return v.resolved(groups[0], EvidenceProcess), true
 	} else if len(groups) > 1 {
 		return v.one(slices.Concat(groups...), q.Sender, EvidenceProcess)
 	}
+	if len(senders) == 1 {
+		q.saw(senders[0])
+		if d, ok := v.bySibling(q, senders[0], EvidenceProcess); ok {
+			return d, true
+		}
+	}
 	return v.one(v.amongTraced(q), q.Sender, EvidenceProcess)
 }
 
-// amongRelatives returns what serves each relative that may be the sender.
-func (v *View) amongRelatives(q *question) [][]*process.Traced {
-	var groups [][]*process.Traced
+// amongRelatives returns each relative that may be the sender.
+func (v *View) amongRelatives(q *question) []*process.Relative {
+	var senders []*process.Relative
 	for _, r := range v.tree.relatives {
-		if r.OwnPID != q.PID || !v.isSender(q, r) {
-			continue
+		if r.OwnPID == q.PID && v.isSender(q, r) {
+			senders = append(senders, r)
 		}
+	}
+	return senders
+}
+
+// serving returns the different groups that serve some of these processes.
+func (v *View) serving(senders []*process.Relative) [][]*process.Traced {
+	var groups [][]*process.Traced
+	for _, r := range senders {
 		served := v.servedBy(r.PID)
 		same := func(other []*process.Traced) bool { return slices.Equal(other, served) }
 		if len(served) > 0 && !slices.ContainsFunc(groups, same) {

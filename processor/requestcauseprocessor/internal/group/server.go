@@ -66,12 +66,9 @@ func (v *View) one(candidates []*process.Traced, s *process.Sender, by Evidence)
 // named returns the candidates that declare the sender's service, or all where
 // none does or the sender declares none of its own.
 func named(candidates []*process.Traced, s *process.Sender) []*process.Traced {
-	if s.ServiceName == "" || strings.HasPrefix(s.ServiceName, "unknown_service") {
-		return candidates
-	}
 	var same []*process.Traced
 	for _, t := range candidates {
-		if t.ServiceName == s.ServiceName && t.ServiceNamespace == s.ServiceNamespace {
+		if declares(t, s) {
 			same = append(same, t)
 		}
 	}
@@ -79,6 +76,13 @@ func named(candidates []*process.Traced, s *process.Sender) []*process.Traced {
 		return candidates
 	}
 	return same
+}
+
+// declares reports whether a traced process declares the sender's service. One
+// that an SDK has made up for the sender is none.
+func declares(t *process.Traced, s *process.Sender) bool {
+	return s.ServiceName != "" && !strings.HasPrefix(s.ServiceName, "unknown_service") &&
+		t.ServiceName == s.ServiceName && t.ServiceNamespace == s.ServiceNamespace
 }
 
 func (v *View) resolved(members []*process.Traced, by Evidence) Decision {

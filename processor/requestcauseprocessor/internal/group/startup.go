@@ -9,10 +9,12 @@ import (
 )
 
 // Bounds of what is remembered of start-ups: instances of vLLM that start while
-// the Collector runs, and the processes of each.
+// the Collector runs, the processes of each, and those of all. Invariant: one has
+// room for fewer processes than all have.
 const (
 	maxStartups       = 256
 	maxStartupMembers = 1024
+	maxAllMembers     = 4096 // of up to 2 KiB
 )
 
 // Startups remembers which processes said that they start together: vLLM's
@@ -20,15 +22,18 @@ const (
 // process does what. The one that was heard of first is forgotten first, but for
 // traces without an engine, which go before all others: they need not be starts.
 type Startups struct {
-	sets  map[pcommon.TraceID]*startup
-	order []pcommon.TraceID // the newest last
-	// evicted counts those that were forgotten, but for traces without an engine.
+	sets    map[pcommon.TraceID]*startup
+	order   []pcommon.TraceID // the newest last
+	members int               // of all sets
+	// evicted counts those that were forgotten, but for traces without an engine, and
+	// those of which members were left out.
 	evicted uint64
 }
 
 type startup struct {
 	members []process.Sender
 	engines []int64 // the numbers of the engines and workers, sorted
+	cut     bool    // members were left out
 }
 
 // NewStartups returns an empty Startups.
@@ -43,24 +48,42 @@ func (s *Startups) Note(trace pcommon.TraceID, member process.Sender) bool {
 	if trace.IsEmpty() || member.PID == 0 {
 		return false
 	}
-	member.Peer, member.Stamp = process.Peer{}, ""
+	member.Peer, member.Stamp, member.Generic = process.Peer{}, "", false
 	set, ok := s.sets[trace]
 	if !ok {
 		set = s.add(trace)
 	}
-	if slices.Contains(set.members, member) || len(set.members) >= maxStartupMembers {
+	if slices.Contains(set.members, member) || s.full(set) {
 		return false
 	}
+	for s.members >= maxAllMembers {
+		s.evict(trace)
+	}
+	s.members++
 	set.add(member)
 	return len(set.engines) > 0
 }
 
-// Evicted returns how many starts were forgotten for others.
+// full reports whether a start has no room for another member, and counts it the
+// first time.
+func (s *Startups) full(set *startup) bool {
+	if len(set.members) < maxStartupMembers {
+		return false
+	}
+	if !set.cut {
+		set.cut = true
+		s.evicted++
+	}
+	return true
+}
+
+// Evicted returns how many starts were forgotten for others, or have members that
+// were left out.
 func (s *Startups) Evicted() uint64 { return s.evicted }
 
 func (s *Startups) add(trace pcommon.TraceID) *startup {
 	if len(s.order) >= maxStartups {
-		s.evict()
+		s.evict(trace)
 	}
 	added := &startup{}
 	s.sets[trace] = added
@@ -68,13 +91,18 @@ func (s *Startups) add(trace pcommon.TraceID) *startup {
 	return added
 }
 
-// evict forgets the first trace without an engine, or else the first of all.
-func (s *Startups) evict() {
-	at := slices.IndexFunc(s.order, func(trace pcommon.TraceID) bool { return len(s.sets[trace].engines) == 0 })
+// evict forgets the first other trace without an engine, or else the first other
+// one of all, which must exist.
+func (s *Startups) evict(but pcommon.TraceID) {
+	other := func(trace pcommon.TraceID) bool { return trace != but }
+	at := slices.IndexFunc(s.order, func(trace pcommon.TraceID) bool {
+		return other(trace) && len(s.sets[trace].engines) == 0
+	})
 	if at < 0 {
-		at = 0
+		at = slices.IndexFunc(s.order, other)
 		s.evicted++
 	}
+	s.members -= len(s.sets[s.order[at]].members)
 	delete(s.sets, s.order[at])
 	s.order = slices.Delete(s.order, at, at+1)
 }

@@ -13,6 +13,8 @@ const (
 	here   = "4c4c4544" // host.id of this machine
 	node   = "node-1"   // and its name
 	python = "/usr/bin/python3.11"
+
+	podAddress = "10.244.0.7"
 )
 
 // world is a machine: its processes, and which of them are traced.
@@ -41,6 +43,15 @@ func in(container string, own int64) func(*process.Relative) {
 	return func(r *process.Relative) {
 		r.ContainerID, r.ControlPath, r.HostName = container, "/kubepods/"+container, container[:12]
 		r.OwnPID, r.Nested = own, true
+	}
+}
+
+// inPod puts a process into a container of a pod, whose network has an address.
+func inPod(container string, own int64) func(*process.Relative) {
+	return func(r *process.Relative) {
+		in(container, own)(r)
+		r.PodUID, r.HostName = podA, "vllm-0"
+		r.OwnNetwork, r.Addresses = true, []netip.Addr{netip.MustParseAddr(podAddress)}
 	}
 }
 
@@ -88,6 +99,13 @@ func (w *world) blind() *View {
 	return NewView(ViewSettings{Traced: w.traced, HostName: node, Startups: w.startups, Evidence: AllEvidence()})
 }
 
+// blindHere is blind, but for that it knows which machine it is on.
+func (w *world) blindHere() *View {
+	settings := w.blind().ViewSettings
+	settings.HostID = here
+	return NewView(settings)
+}
+
 // decided is what a test expects.
 type decided struct {
 	outcome Outcome
@@ -121,6 +139,9 @@ func (w *world) check(t *testing.T, want decided, got Decision) {
 func loopback() process.Peer {
 	return process.Peer{Addr: netip.MustParseAddrPort("127.0.0.1:40001"), SameHost: true}
 }
+
+// loopbackHTTP is what is known of the other end of a local connection over HTTP.
+var loopbackHTTP = netip.MustParseAddrPort("127.0.0.1:0")
 
 func from(address string) process.Peer {
 	return process.Peer{Addr: netip.MustParseAddrPort(address)}

@@ -25,46 +25,47 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                             metric.Meter
-	mu                                sync.Mutex
-	registrations                     []metric.Registration
-	RequestcauseChildrenAppended      metric.Int64Counter
-	RequestcauseChildrenOmitted       metric.Int64Counter
-	RequestcauseDecisionsDropped      metric.Int64ObservableCounter
-	RequestcauseHoldBytes             metric.Int64ObservableGauge
-	RequestcauseHoldPayloads          metric.Int64ObservableGauge
-	RequestcauseJoinDuration          metric.Float64Histogram
-	RequestcauseLinksAppended         metric.Int64Counter
-	RequestcauseLinksOmitted          metric.Int64Counter
-	RequestcauseNeighbours            metric.Int64ObservableGauge
-	RequestcauseNeighboursEvicted     metric.Int64ObservableCounter
-	RequestcausePanics                metric.Int64Counter
-	RequestcausePayloadsEarly         metric.Int64Counter
-	RequestcausePayloadsHeld          metric.Int64Counter
-	RequestcausePayloadsUnheld        metric.Int64Counter
-	RequestcausePeers                 metric.Int64ObservableCounter
-	RequestcauseProcessLooks          metric.Int64ObservableCounter
-	RequestcauseProcessLooksTruncated metric.Int64ObservableCounter
-	RequestcauseProcesses             metric.Int64ObservableGauge
-	RequestcauseProcessesEvicted      metric.Int64ObservableCounter
-	RequestcauseRequestsAmbiguous     metric.Int64Counter
-	RequestcauseRequestsJoined        metric.Int64Counter
-	RequestcauseRequestsLeftOut       metric.Int64Counter
-	RequestcauseRequestsOverBudget    metric.Int64Counter
-	RequestcauseRequestsSeen          metric.Int64Counter
-	RequestcauseRequestsTruncated     metric.Int64Counter
-	RequestcauseRequestsUnresolved    metric.Int64Counter
-	RequestcauseRequestsWithoutStalls metric.Int64Counter
-	RequestcauseResourcesStamped      metric.Int64Counter
-	RequestcauseSpansRefused          metric.Int64Counter
-	RequestcauseStallsEvicted         metric.Int64ObservableCounter
-	RequestcauseStallsMalformed       metric.Int64Counter
-	RequestcauseStallsRefused         metric.Int64ObservableCounter
-	RequestcauseStallsStored          metric.Int64ObservableCounter
-	RequestcauseStartupsEvicted       metric.Int64ObservableCounter
-	RequestcauseStoreBytes            metric.Int64ObservableGauge
-	RequestcauseStoreStalls           metric.Int64ObservableGauge
-	RequestcauseStoreThreads          metric.Int64ObservableGauge
+	meter                                 metric.Meter
+	mu                                    sync.Mutex
+	registrations                         []metric.Registration
+	RequestcauseChildrenAppended          metric.Int64Counter
+	RequestcauseChildrenOmitted           metric.Int64Counter
+	RequestcauseDecisionsDropped          metric.Int64ObservableCounter
+	RequestcauseHoldBytes                 metric.Int64ObservableGauge
+	RequestcauseHoldPayloads              metric.Int64ObservableGauge
+	RequestcauseJoinDuration              metric.Float64Histogram
+	RequestcauseLinksAppended             metric.Int64Counter
+	RequestcauseLinksOmitted              metric.Int64Counter
+	RequestcauseNeighbours                metric.Int64ObservableGauge
+	RequestcauseNeighboursEvicted         metric.Int64ObservableCounter
+	RequestcausePanics                    metric.Int64Counter
+	RequestcausePayloadsEarly             metric.Int64Counter
+	RequestcausePayloadsHeld              metric.Int64Counter
+	RequestcausePayloadsUnheld            metric.Int64Counter
+	RequestcausePeers                     metric.Int64ObservableCounter
+	RequestcauseProcessLooks              metric.Int64ObservableCounter
+	RequestcauseProcessLooksTruncated     metric.Int64ObservableCounter
+	RequestcauseProcesses                 metric.Int64ObservableGauge
+	RequestcauseProcessesEvicted          metric.Int64ObservableCounter
+	RequestcauseRequestsAmbiguous         metric.Int64Counter
+	RequestcauseRequestsJoined            metric.Int64Counter
+	RequestcauseRequestsLeftOut           metric.Int64Counter
+	RequestcauseRequestsOverBudget        metric.Int64Counter
+	RequestcauseRequestsSeen              metric.Int64Counter
+	RequestcauseRequestsTruncated         metric.Int64Counter
+	RequestcauseRequestsUnresolved        metric.Int64Counter
+	RequestcauseRequestsWithoutStalls     metric.Int64Counter
+	RequestcauseResourceAttributesOmitted metric.Int64ObservableCounter
+	RequestcauseResourcesStamped          metric.Int64Counter
+	RequestcauseSpansRefused              metric.Int64Counter
+	RequestcauseStallsEvicted             metric.Int64ObservableCounter
+	RequestcauseStallsMalformed           metric.Int64Counter
+	RequestcauseStallsRefused             metric.Int64ObservableCounter
+	RequestcauseStallsStored              metric.Int64ObservableCounter
+	RequestcauseStartupsEvicted           metric.Int64ObservableCounter
+	RequestcauseStoreBytes                metric.Int64ObservableGauge
+	RequestcauseStoreStalls               metric.Int64ObservableGauge
+	RequestcauseStoreThreads              metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -219,6 +220,21 @@ func (builder *TelemetryBuilder) RegisterRequestcauseProcessesEvictedCallback(cb
 		cb(ctx, &observerInt64{inst: builder.RequestcauseProcessesEvicted, obs: o})
 		return nil
 	}, builder.RequestcauseProcessesEvicted)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterRequestcauseResourceAttributesOmittedCallback sets callback for observable RequestcauseResourceAttributesOmitted metric.
+func (builder *TelemetryBuilder) RegisterRequestcauseResourceAttributesOmittedCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.RequestcauseResourceAttributesOmitted, obs: o})
+		return nil
+	}, builder.RequestcauseResourceAttributesOmitted)
 	if err != nil {
 		return err
 	}
@@ -524,6 +540,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.RequestcauseResourceAttributesOmitted, err = builder.meter.Int64ObservableCounter(
+		"otelcol_requestcause_resource_attributes_omitted",
+		metric.WithDescription("Attributes of traced processes that are not on the spans about them because they were too many or too large. [Development]"),
+		metric.WithUnit("{attribute}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.RequestcauseResourcesStamped, err = builder.meter.Int64Counter(
 		"otelcol_requestcause_resources_stamped",
 		metric.WithDescription("Resources that an instance in mode resolve wrote the group of processes on. [Development]"),
@@ -562,7 +584,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.RequestcauseStartupsEvicted, err = builder.meter.Int64ObservableCounter(
 		"otelcol_requestcause_startups_evicted",
-		metric.WithDescription("Starts of vLLM that were forgotten because there were too many. [Development]"),
+		metric.WithDescription("Starts of vLLM that were forgotten, or of which processes were left out, because there were too many. [Development]"),
 		metric.WithUnit("{start}"),
 	)
 	errs = errors.Join(errs, err)

@@ -444,6 +444,22 @@ func AssertEqualRequestcauseRequestsWithoutStalls(t *testing.T, tt *componenttes
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
+func AssertEqualRequestcauseResourceAttributesOmitted(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_requestcause_resource_attributes_omitted",
+		Description: "Attributes of traced processes that are not on the spans about them because they were too many or too large. [Development]",
+		Unit:        "{attribute}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_requestcause_resource_attributes_omitted")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
 func AssertEqualRequestcauseResourcesStamped(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_requestcause_resources_stamped",
@@ -543,7 +559,7 @@ func AssertEqualRequestcauseStallsStored(t *testing.T, tt *componenttest.Telemet
 func AssertEqualRequestcauseStartupsEvicted(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_requestcause_startups_evicted",
-		Description: "Starts of vLLM that were forgotten because there were too many. [Development]",
+		Description: "Starts of vLLM that were forgotten, or of which processes were left out, because there were too many. [Development]",
 		Unit:        "{start}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -125,9 +125,66 @@ func TestCopiesOfResourcesAreBounded(t *testing.T) {
 	id, ok := table.See(resourceOf(t, attributes), 1)
 	require.True(t, ok)
 	kept := table.Get(id).Resource
-	assert.LessOrEqual(t, kept.Len(), maxResource)
+	assert.LessOrEqual(t, kept.Len(), maxAttributes)
 	for _, value := range kept.All() {
 		assert.LessOrEqual(t, len(value.AsString()), maxText)
 		assert.NotEqual(t, pcommon.ValueTypeSlice, value.Type())
 	}
+	assert.Equal(t, uint64(len(attributes)-1-kept.Len()), table.Omitted(), "the list is none of what is copied")
+}
+
+// TestHugeKeysAreLeftOut has text where nobody looks for it.
+func TestHugeKeysAreLeftOut(t *testing.T) {
+	attributes := map[string]any{"host.id": "h", "process.pid": 7, strings.Repeat("k", maxKey): "kept"}
+	for n, value := range []any{"x", 1, true, 1.5} {
+		attributes[strconv.Itoa(n)+strings.Repeat("k", 1<<20)] = value
+		attributes[strconv.Itoa(n)+strings.Repeat("k", maxKey)] = value
+	}
+	table := NewTable(10)
+	id, ok := table.See(resourceOf(t, attributes), 1)
+	require.True(t, ok)
+	assert.Equal(t, map[string]any{"host.id": "h", "process.pid": int64(7), strings.Repeat("k", maxKey): "kept"}, table.Get(id).Resource.AsRaw())
+	assert.Equal(t, uint64(8), table.Omitted())
+	_, ok = table.See(resourceOf(t, attributes), 2)
+	require.True(t, ok)
+	assert.Equal(t, uint64(8), table.Omitted(), "a process that is known is not copied again")
+}
+
+func TestCopiesAreBoundedInNumber(t *testing.T) {
+	attributes := map[string]any{"host.id": "h", "process.pid": 7}
+	for n := range 2 * maxAttributes {
+		attributes[strconv.Itoa(n)] = n
+	}
+	table := NewTable(10)
+	id, _ := table.See(resourceOf(t, attributes), 1)
+	assert.Equal(t, maxAttributes, table.Get(id).Resource.Len())
+	assert.Equal(t, uint64(maxAttributes+2), table.Omitted())
+}
+
+func TestCopiesAreBoundedInBytes(t *testing.T) {
+	attributes := map[string]any{"host.id": "h", "process.pid": 7}
+	for n := range maxAttributes - 2 {
+		attributes[strconv.Itoa(n)+strings.Repeat("k", maxKey-3)] = strings.Repeat("x", maxText)
+	}
+	table := NewTable(10)
+	id, _ := table.See(resourceOf(t, attributes), 1)
+	kept, bytes := table.Get(id).Resource, 0
+	for key, value := range kept.All() {
+		bytes += len(key) + len(value.AsString())
+	}
+	assert.Less(t, bytes, maxResourceBytes)
+	assert.Greater(t, bytes, maxResourceBytes*3/4, "what has room is kept")
+	assert.Equal(t, uint64(maxAttributes-kept.Len()), table.Omitted())
+}
+
+// TestTheReceiversOwnAreKept has a resource that is as large as those of the receiver get.
+func TestTheReceiversOwnAreKept(t *testing.T) {
+	attributes := map[string]any{"host.id": "h", "process.pid": 7}
+	for n := range 40 {
+		attributes["k8s.of.some.length."+strconv.Itoa(n)] = strings.Repeat("x", 200)
+	}
+	table := NewTable(10)
+	id, _ := table.See(resourceOf(t, attributes), 1)
+	assert.Equal(t, len(attributes), table.Get(id).Resource.Len())
+	assert.Zero(t, table.Omitted())
 }

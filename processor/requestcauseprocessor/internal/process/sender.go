@@ -31,6 +31,10 @@ type Sender struct {
 
 	ServiceName, ServiceNamespace, ServiceInstance string
 
+	// Generic is true where the rules of all its requests name no server: their spans
+	// may be any program's.
+	Generic bool
+
 	// Role is vLLM's process kind, engine_core or worker; empty for its API server
 	// and all others.
 	Role string

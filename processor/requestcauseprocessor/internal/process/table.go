@@ -8,10 +8,6 @@ import (
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
 )
 
-// maxResource bounds the copy of one resource, in attributes. The receiver's own
-// have fewer.
-const maxResource = 128
-
 // Table remembers the traced processes, at most as many as it has room for. The
 // one that has not been seen for the longest time is forgotten first. It is for
 // one goroutine.
@@ -22,6 +18,7 @@ type Table struct {
 	last    ID
 	changes uint64 // grows whenever a process comes or goes
 	evicted uint64
+	omitted uint64 // attributes
 }
 
 type entry struct {
@@ -53,7 +50,9 @@ func (t *Table) add(who Identity, resource pcommon.Map, now window.Time) ID {
 		t.evict()
 	}
 	t.last++
-	added := &entry{traced: Traced{ID: t.last, Identity: who, Resource: copyResource(resource)}, seen: now}
+	kept, omitted := copyResource(resource)
+	t.omitted += omitted
+	added := &entry{traced: Traced{ID: t.last, Identity: who, Resource: kept}, seen: now}
 	t.byID[t.last], t.byWho[who] = added, added
 	t.changes++
 	return t.last
@@ -112,21 +111,6 @@ func (t *Table) Len() int { return len(t.byID) }
 // Evicted returns how many processes were forgotten for want of room.
 func (t *Table) Evicted() uint64 { return t.evicted }
 
-func copyResource(resource pcommon.Map) pcommon.Map {
-	kept := pcommon.NewMap()
-	for key, value := range resource.All() {
-		if kept.Len() >= maxResource {
-			break
-		}
-		if value.Type() == pcommon.ValueTypeStr {
-			kept.PutStr(key, textOf(value))
-		} else if isScalar(value.Type()) {
-			value.CopyTo(kept.PutEmpty(key))
-		}
-	}
-	return kept
-}
-
-func isScalar(t pcommon.ValueType) bool {
-	return t == pcommon.ValueTypeInt || t == pcommon.ValueTypeBool || t == pcommon.ValueTypeDouble
-}
+// Omitted returns how many attributes were left out of the copies of resources
+// because they were too many or too large.
+func (t *Table) Omitted() uint64 { return t.omitted }

@@ -12,9 +12,14 @@ import (
 
 // Owner returns which of the relatives has the TCP connection with this local
 // end. Foreign is true where the connection exists in a network that could be
-// looked at, and none of them has it.
+// looked at, and none of them has it. Every network has loopback addresses of its
+// own: those of a peer of this program are this program's network's.
 func (p Proc) Owner(local netip.AddrPort, among process.Relatives) (pid int64, foreign bool) {
-	for _, network := range p.networksOf(among) {
+	own := p.netNS("self")
+	for _, network := range p.networksOf(among, own) {
+		if local.Addr().Unmap().IsLoopback() && network.ns != own {
+			continue
+		}
 		inode := p.socket(network.through, local)
 		if inode == 0 {
 			continue
@@ -39,9 +44,8 @@ type network struct {
 	certain bool
 }
 
-// networksOf divides the relatives by network, and adds the one that this
-// program is in, where a local sender must be.
-func (p Proc) networksOf(among process.Relatives) []network {
+// networksOf divides the relatives by network, and adds this program's own.
+func (p Proc) networksOf(among process.Relatives, own uint64) []network {
 	byNS := make(map[uint64]*network)
 	for pid, r := range among {
 		if r.NetNS == 0 {
@@ -54,7 +58,7 @@ func (p Proc) networksOf(among process.Relatives) []network {
 		}
 		n.members = append(n.members, pid)
 	}
-	if own := p.netNS("self"); own != 0 && byNS[own] == nil {
+	if own != 0 && byNS[own] == nil {
 		byNS[own] = &network{ns: own, through: "self", certain: true}
 	}
 	networks := make([]network, 0, len(byNS))

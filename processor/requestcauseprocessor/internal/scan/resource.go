@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
@@ -93,7 +95,14 @@ func (r *resource) finish() {
 			found.Requests = append(found.Requests, Request{Request: *one, Sender: r.senderIndex()})
 		}
 	}
+	if r.sender >= 0 {
+		found.Senders[r.sender].Generic = len(r.found) > 0 && !slices.ContainsFunc(r.found, r.namesServer)
+	}
 }
+
+// namesServer reports whether a request is by a rule that names its server. One is
+// enough: all of a resource's spans are of one process.
+func (r *resource) namesServer(one request.Request) bool { return !r.walk.scanner.generic[one.Rank] }
 
 // nestedIn returns which requests are left out because they are one with
 // another: of a request and its parent, in the same process, a stall would be

@@ -51,10 +51,14 @@ type Startup struct {
 // Scanner scans payloads.
 type Scanner struct {
 	matcher *request.Matcher
+	generic map[int]bool
 }
 
-// New returns a Scanner that finds the requests of a matcher.
-func New(matcher *request.Matcher) *Scanner { return &Scanner{matcher: matcher} }
+// New returns a Scanner that finds the requests of a matcher. Generic are the ranks
+// of the rules that name no server.
+func New(matcher *request.Matcher, generic map[int]bool) *Scanner {
+	return &Scanner{matcher: matcher, generic: generic}
+}
 
 // Scan looks through a payload that a peer has sent.
 func (s *Scanner) Scan(traces ptrace.Traces, peer process.Peer) Found {
