@@ -9,8 +9,12 @@ import (
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/recent"
 )
 
-// maxRanks is how many ranks of all communicators in use are remembered.
-const maxRanks = 1 << 19
+// Memory, in bytes.
+const (
+	maxBytes          = 24 << 20 // of all communicators in use
+	communicatorBytes = 384      // of one, with its key and its place in the map
+	rankBytes         = 40       // of a rank, in a map that has just grown
+)
 
 // Roster knows the communicators that were seen lately. It is for one goroutine.
 type Roster struct {
@@ -25,9 +29,12 @@ type communicator struct {
 	sampled   int64           // every traced rank has reported this one
 }
 
+// bytes returns how much memory c takes.
+func (c *communicator) bytes() int { return communicatorBytes + rankBytes*len(c.ranks) }
+
 // New returns an empty Roster.
 func New() *Roster {
-	return &Roster{communicators: recent.NewMap[string](maxRanks, func(c *communicator) int { return len(c.ranks) + 1 })}
+	return &Roster{communicators: recent.NewMap[string](maxBytes, (*communicator).bytes)}
 }
 
 // Forgotten returns how many communicators were forgotten for want of room.
