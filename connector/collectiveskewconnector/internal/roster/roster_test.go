@@ -10,7 +10,7 @@ import (
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
 )
 
-// note notes that a rank came to a number.
+// note notes that a rank reported a number.
 func note(r *Roster, number int64, rank int32, change ...func(*collective.Report)) {
 	report := &collective.Report{
 		Key:  collective.Key{Communicator: "c", Sequence: number, Size: 6},
