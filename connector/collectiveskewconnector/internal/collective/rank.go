@@ -19,15 +19,17 @@ func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
 // Add returns t+d.
 func (t Time) Add(d time.Duration) Time { return t + Time(d) }
 
-// Process is who runs a rank. It is shared by the reports of the process and
-// never changes.
+// Process is who runs a rank. It is shared by the reports of the process. Nothing
+// but Resource ever changes.
 type Process struct {
 	// Clock names the clock that the process reads: the same exactly for
 	// processes of one host. "" is a clock of its own, where the host is not known.
 	Clock    string
 	HostName string
+	HostID   string
 	PID      int64 // 0 where not known
-	// Resource are the attributes of the process's resource.
+	// Resource are the attributes of the process's resource, the above among them;
+	// none where there was no room for them any more.
 	Resource pcommon.Map
 }
 

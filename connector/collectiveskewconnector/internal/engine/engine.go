@@ -52,31 +52,40 @@ func (e *Engine) Consume(now time.Time, traces ptrace.Traces) {
 }
 
 func (e *Engine) resource(resource ptrace.ResourceSpans) {
-	var process *collective.Process
+	var process *collective.Process // known once one of its spans can be paired
 	for _, scope := range resource.ScopeSpans().All() {
 		for _, span := range scope.Spans().All() {
-			if !intake.Concerns(span) {
+			if !intake.Concerns(span) || !e.read(span) {
 				continue
 			}
 			if process == nil {
 				process = e.reader.Process(resource.Resource())
 			}
-			e.add(process, span)
+			e.report.Rank.Process = process
+			e.add()
 		}
 	}
 }
 
-func (e *Engine) add(process *collective.Process, span ptrace.Span) {
-	switch e.reader.Span(process, span, &e.report) {
-	case intake.Foreign:
+// read reads a span into the report, without its process, and reports whether it
+// can be paired.
+func (e *Engine) read(span ptrace.Span) bool {
+	switch e.reader.Span(nil, span, &e.report) {
+	case intake.Pairable:
+		return true
 	case intake.Unpairable:
 		e.tally.Unpairable++
-	case intake.Pairable:
-		outcome := e.store.Add(e.now, &e.report)
-		e.tally.Spans[outcome]++
-		if outcome.Sound() {
-			e.judge.Note(&e.report)
-		}
+	case intake.Foreign:
+	}
+	return false
+}
+
+// add adds the report to its collective.
+func (e *Engine) add() {
+	outcome := e.store.Add(e.now, &e.report)
+	e.tally.Spans[outcome]++
+	if outcome.Sound() {
+		e.judge.Note(&e.report)
 	}
 }
 

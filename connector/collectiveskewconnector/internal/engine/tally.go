@@ -23,7 +23,7 @@ func (e *Engine) Tally() Tally {
 // Totals are what an Engine holds, and what it could not keep so far.
 type Totals struct {
 	Collectives, Spans  int    // held
-	Forgotten           uint64 // communicators and clocks, for want of room
+	Forgotten           uint64 // communicators, clocks and processes, for want of room
 	AttributesDropped   uint64 // of resources
 	ClocksSet           uint64 // clocks that were found to have been set
 	CollectivesRejected uint64 // that contradict themselves on one clock
@@ -34,7 +34,7 @@ func (e *Engine) Totals() Totals {
 	return Totals{
 		Collectives:         e.store.Collectives(),
 		Spans:               e.store.Reports(),
-		Forgotten:           e.judge.Forgotten(),
+		Forgotten:           e.judge.Forgotten() + e.reader.Forgotten(),
 		AttributesDropped:   e.reader.DroppedAttributes(),
 		ClocksSet:           e.judge.Clocks().Resets(),
 		CollectivesRejected: e.judge.Clocks().Rejected(),

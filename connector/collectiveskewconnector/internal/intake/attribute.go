@@ -40,12 +40,10 @@ const (
 	rootName = "collective"
 )
 
-// Bounds of what is kept of a span or resource.
+// Bounds of what is kept of spans. Those of resources are [maxResource] and its like.
 const (
-	maxIdentifier = 64   // bytes of a communicator, cause, datatype, reduction
-	maxSummary    = 256  // bytes of a clause
-	maxValue      = 1024 // bytes of a resource attribute
-	maxAttributes = 128  // of a resource
+	maxIdentifier = 64  // bytes of a communicator, cause, datatype, reduction, clock
+	maxSummary    = 256 // bytes of a clause
 	maxStrings    = 1 << 14
-	maxProcesses  = 1 << 14
+	maxProcesses  = 64 << 20 // bytes of processes in use, as [processBytes] counts them
 )

@@ -233,46 +233,6 @@ func TestFailedCall(t *testing.T) {
 	assert.Equal(t, "ncclSystemError", report.Rank.Error)
 }
 
-func resource(attributes map[string]any) pcommon.Resource {
-	r := pcommon.NewResource()
-	_ = r.Attributes().FromRaw(attributes)
-	return r
-}
-
-func TestProcessesAreShared(t *testing.T) {
-	r := NewReader()
-	attributes := map[string]any{"host.id": "1", "host.name": "a", "process.pid": 5}
-	first := r.Process(resource(attributes))
-	assert.Same(t, first, r.Process(resource(attributes)))
-	attributes["process.pid"] = 6
-	assert.NotSame(t, first, r.Process(resource(attributes)))
-	assert.EqualValues(t, 5, first.PID)
-	assert.Equal(t, "a", first.HostName)
-}
-
-func TestClocksAreHosts(t *testing.T) {
-	r := NewReader()
-	clock := func(id, name string) string {
-		return r.Process(resource(map[string]any{"host.id": id, "host.name": name, "pod": id + name})).Clock
-	}
-	assert.Equal(t, clock("1", "a"), r.Process(resource(map[string]any{"host.id": "1", "host.name": "a", "process.pid": 7})).Clock)
-	assert.NotEqual(t, clock("1", "a"), clock("1", "b"), "machines made from one image")
-	assert.NotEqual(t, clock("1", "a"), clock("2", "a"))
-	assert.Empty(t, clock("", ""))
-}
-
-func TestResourcesAreBounded(t *testing.T) {
-	r := NewReader()
-	raw := map[string]any{"host.name": "a", "long": strings.Repeat("x", 2000), "list": []any{strings.Repeat("x", 2000)}}
-	p := r.Process(resource(raw))
-	assert.Equal(t, 1, p.Resource.Len())
-	assert.EqualValues(t, 2, r.DroppedAttributes())
-	for i := range 500 {
-		raw[strings.Repeat("k", i+1)] = i
-	}
-	assert.Equal(t, maxAttributes, r.Process(resource(raw)).Resource.Len())
-}
-
 // TestNothingOfTheSpanIsKept changes the span after it was read.
 func TestNothingOfTheSpanIsKept(t *testing.T) {
 	span := rankSpan()

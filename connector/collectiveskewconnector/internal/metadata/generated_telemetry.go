@@ -172,7 +172,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.CollectiveskewAttributesDropped, err = builder.meter.Int64ObservableCounter(
 		"otelcol_collectiveskew_attributes_dropped",
-		metric.WithDescription("Attributes of resources that are not on verdicts, for their number or their length. [Development]"),
+		metric.WithDescription("Attributes of resources that are not on verdicts, for what they take, or what all of one resource take. [Development]"),
 		metric.WithUnit("{attribute}"),
 	)
 	errs = errors.Join(errs, err)
@@ -196,7 +196,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.CollectiveskewForgotten, err = builder.meter.Int64ObservableCounter(
 		"otelcol_collectiveskew_forgotten",
-		metric.WithDescription("Communicators and clocks that were forgotten for want of room; they begin anew. [Development]"),
+		metric.WithDescription("Communicators, clocks and processes that were forgotten for want of room; they begin anew. [Development]"),
 		metric.WithUnit("{entry}"),
 	)
 	errs = errors.Join(errs, err)

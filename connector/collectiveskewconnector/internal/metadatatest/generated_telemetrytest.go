@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) connector.Settings {
 func AssertEqualCollectiveskewAttributesDropped(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_attributes_dropped",
-		Description: "Attributes of resources that are not on verdicts, for their number or their length. [Development]",
+		Description: "Attributes of resources that are not on verdicts, for what they take, or what all of one resource take. [Development]",
 		Unit:        "{attribute}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -86,7 +86,7 @@ func AssertEqualCollectiveskewCollectivesHeld(t *testing.T, tt *componenttest.Te
 func AssertEqualCollectiveskewForgotten(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_forgotten",
-		Description: "Communicators and clocks that were forgotten for want of room; they begin anew. [Development]",
+		Description: "Communicators, clocks and processes that were forgotten for want of room; they begin anew. [Development]",
 		Unit:        "{entry}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

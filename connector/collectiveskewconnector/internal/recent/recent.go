@@ -11,6 +11,7 @@ type Map[K comparable, V any] struct {
 	weight     int // of the young generation
 	young, old map[K]entry[V]
 	forgotten  uint64
+	forget     func(V)
 }
 
 type entry[V any] struct {
@@ -24,8 +25,12 @@ func NewMap[K comparable, V any](limit int, weigh func(V) int) *Map[K, V] {
 	if weigh == nil {
 		weigh = func(V) int { return 1 }
 	}
-	return &Map[K, V]{limit: max(limit, 1), weigh: weigh, young: make(map[K]entry[V])}
+	return &Map[K, V]{limit: max(limit, 1), weigh: weigh, young: make(map[K]entry[V]), forget: func(V) {}}
 }
+
+// OnForget makes m call forget with each value that it forgets. forget must not call
+// m. A value that is replaced is not forgotten.
+func (m *Map[K, V]) OnForget(forget func(V)) { m.forget = forget }
 
 // Get returns the value at key, which counts as a use.
 func (m *Map[K, V]) Get(key K) (V, bool) {
@@ -56,6 +61,9 @@ func (m *Map[K, V]) age(key K) {
 	kept := m.young[key]
 	delete(m.young, key)
 	m.forgotten += uint64(len(m.old))
+	for _, e := range m.old {
+		m.forget(e.value)
+	}
 	m.old = m.young
 	m.young = map[K]entry[V]{key: kept}
 	m.weight = kept.weight

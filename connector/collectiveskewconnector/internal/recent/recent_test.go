@@ -50,3 +50,17 @@ func TestWeightsCount(t *testing.T) {
 	_, ok := m.Get("c")
 	assert.True(t, ok)
 }
+
+func TestWhatIsForgottenIsHandedOut(t *testing.T) {
+	m, forgotten := NewMap[int, int](4, nil), map[int]int{}
+	m.OnForget(func(i int) { forgotten[i]++ })
+	for i := range 100 {
+		m.Set(i, i)
+		m.Set(i, i)
+	}
+	assert.Len(t, forgotten, int(m.Forgotten()))
+	for i := range 100 {
+		_, held := m.Get(i)
+		assert.NotEqual(t, held, forgotten[i] == 1)
+	}
+}

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,7 +10,7 @@ import (
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
 )
 
-// note notes that a rank came to a number.
+// note notes that a rank reported a number.
 func note(r *Roster, number int64, rank int32, change ...func(*collective.Report)) {
 	report := &collective.Report{
 		Key:  collective.Key{Communicator: "c", Sequence: number, Size: 6},
@@ -86,13 +87,29 @@ func TestFailedRanksAreAbsent(t *testing.T) {
 	assert.Equal(t, []collective.Range{{First: 1, Last: 1}}, New().Absent(c))
 }
 
+// TestMemoryIsBounded fills a roster with communicators of few ranks, and of many.
 func TestMemoryIsBounded(t *testing.T) {
-	r := New()
-	for i := range maxRanks / 2 {
-		for rank := range int32(4) {
-			note(r, 1, rank, func(report *collective.Report) { report.Key.Communicator = fmt.Sprint(i) })
-		}
+	for _, ranks := range []int{1, 9, 4096} {
+		t.Run(fmt.Sprint(ranks), func(t *testing.T) {
+			before, r := heap(), New()
+			for i := range 3 * maxBytes / (communicatorBytes + ranks*rankBytes) {
+				name := fmt.Sprintf("%064d", i)
+				for rank := range ranks {
+					note(r, 1, int32(rank), func(report *collective.Report) { report.Key.Communicator = name })
+				}
+			}
+			assert.Positive(t, r.Forgotten())
+			held := heap() - before
+			t.Logf("%.1f MB", float64(held)/1e6)
+			assert.Less(t, held, int64(2*maxBytes))
+			runtime.KeepAlive(r)
+		})
 	}
-	assert.LessOrEqual(t, r.communicators.Len(), 2*maxRanks/5+1)
-	assert.Positive(t, r.Forgotten())
+}
+
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }

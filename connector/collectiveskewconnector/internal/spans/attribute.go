@@ -23,6 +23,10 @@ const (
 	attrExplained    = "stall.explained" // 0..1
 	attrSummary      = "stall.summary"
 
+	attrHostName = "host.name"
+	attrHostID   = "host.id"
+	attrPID      = "process.pid"
+
 	attrLink      = "stall.link"
 	linkStraggler = "straggler"
 	linkCycle     = "dispatch_cycle"

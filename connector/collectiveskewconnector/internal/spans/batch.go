@@ -68,7 +68,7 @@ func (b *Batch) spansOf(process *collective.Process) ptrace.SpanSlice {
 		return spans
 	}
 	resource := b.traces.ResourceSpans().AppendEmpty()
-	process.Resource.CopyTo(resource.Resource().Attributes())
+	putProcess(resource.Resource().Attributes(), process)
 	scope := resource.ScopeSpans().AppendEmpty()
 	scope.Scope().SetName(ScopeName)
 	scope.Scope().SetVersion(b.version)

@@ -10,6 +10,24 @@ import (
 // maxMissing is how many missing ranks are listed one by one.
 const maxMissing = 128
 
+// putProcess puts the resource of a process, or what identifies it where the rest was
+// forgotten.
+func putProcess(attributes pcommon.Map, process *collective.Process) {
+	if process.Resource.Len() > 0 {
+		process.Resource.CopyTo(attributes)
+		return
+	}
+	if process.HostName != "" {
+		attributes.PutStr(attrHostName, process.HostName)
+	}
+	if process.HostID != "" {
+		attributes.PutStr(attrHostID, process.HostID)
+	}
+	if process.PID > 0 {
+		attributes.PutInt(attrPID, process.PID)
+	}
+}
+
 func describe(attributes pcommon.Map, v *verdict.Verdict) {
 	c := v.Collective
 	attributes.PutStr(attrOperation, c.Operation().String())

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/scenario"
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/verdict"
 )
@@ -76,4 +77,15 @@ func TestTheSpanIsInTheTraceOfItsCollective(t *testing.T) {
 	assert.Equal(t, rankSpan.SpanID(), verdictSpan.Links().At(0).SpanID())
 	assert.Equal(t, rankSpan.Links().At(0).TraceID(), verdictSpan.Links().At(1).TraceID(), "the dispatch cycle")
 	assert.Equal(t, rankSpan.StartTimestamp(), verdictSpan.EndTimestamp(), "from the first to the straggler")
+}
+
+func TestAForgottenProcessIsStillNamed(t *testing.T) {
+	process := &collective.Process{HostName: "a", HostID: "1", PID: 5, Resource: pcommon.NewMap()}
+	attributes := pcommon.NewMap()
+	putProcess(attributes, process)
+	assert.Equal(t, map[string]any{"host.name": "a", "host.id": "1", "process.pid": int64(5)}, attributes.AsRaw())
+	process.Resource.PutStr("service.name", "trainer")
+	attributes = pcommon.NewMap()
+	putProcess(attributes, process)
+	assert.Equal(t, map[string]any{"service.name": "trainer"}, attributes.AsRaw())
 }

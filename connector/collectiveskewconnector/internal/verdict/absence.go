@@ -67,9 +67,20 @@ func (j *Judge) absence(v *Verdict, p *presence) string {
 func (j *Judge) silence(v *Verdict, silent []collective.Range) string {
 	text := fmt.Sprintf("%s %s not reported it within %s of the first", collective.Show(silent), have(silent), j.settings.TTL)
 	if collective.Count(silent) == 1 && !v.Collective.Pair.Is {
-		if last := j.roster.Last(v.Collective.Communicator, silent[0].First); last > 0 {
-			text += fmt.Sprintf(", and last came to number %d", last)
-		}
+		text += lastReport(v.Collective, j.roster.Last(v.Collective.Communicator, silent[0].First))
+	}
+	return text
+}
+
+// lastReport tells the number at which a rank was reported last, 0 where it is not
+// known. The rank may have come to any number from there to that of c.
+func lastReport(c *collective.Collective, last int64) string {
+	if last == 0 {
+		return ""
+	}
+	text := fmt.Sprintf(", and was last reported at number %d", last)
+	if last < c.Sequence-1 {
+		text += " (not every number is reported)"
 	}
 	return text
 }
