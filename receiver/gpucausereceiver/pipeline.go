@@ -47,6 +47,7 @@ type pipeline struct {
 	timeline   *timeline.Timeline
 	explain    causality.Settings
 	judge      *causality.Judge // nil where cycles are not judged
+	calls      *causality.CallJudge
 	spans      *spans.Builder
 	aggregator *measurement.Aggregator
 
@@ -101,6 +102,7 @@ func (p *pipeline) makeBuilders(version string) {
 	}
 	p.collectives.arrivals = causality.NewArrivals(p.config.NCCL.SlowThreshold, p.explain)
 	p.judge = newJudge(p.config.Stalls, p.explain)
+	p.calls = causality.NewCallJudge(p.config.Stalls.judgeSettings(p.explain))
 	p.spans = spans.NewBuilder(spans.Settings{
 		HostName:     p.processes.host.name,
 		HostID:       p.processes.host.id,
@@ -227,23 +229,6 @@ func (p *pipeline) handOverFull(ctx context.Context, batch *spans.Batch) *spans.
 	return p.spans.NewBatch(p.offset)
 }
 
-// tell adds the chain of a tree to the batch, unless its process is over budget.
-func (p *pipeline) tell(ctx context.Context, batch *spans.Batch, tree *timeline.Tree, now ktime.Time) {
-	if p.sink.traces == nil {
-		return
-	}
-	if !p.budgets.allows(tree.Process.PID, now) {
-		p.telemetry.GpucauseStallsSuppressed.Add(ctx, 1)
-		return
-	}
-	chain := causality.Explain(p.timeline, tree, p.explain)
-	before := batch.SpanCount()
-	calls := batch.Append(chain)
-	p.budgets.spend(tree.Process.PID, batch.SpanCount()-before)
-	p.countTrace(ctx, chain.Truncated, chain.Untraced)
-	p.exemplify(calls)
-}
-
 // countTrace notes what a trace that was built is missing.
 func (p *pipeline) countTrace(ctx context.Context, truncated int, untraced []causality.Untraced) {
 	p.telemetry.GpucauseStallsEmitted.Add(ctx, 1)
@@ -334,6 +319,7 @@ func (p *pipeline) forgetNumber(pid event.PID) {
 	p.budgets.forget(pid)
 	p.wakers.forget(pid)
 	p.collectives.arrivals.Forget(pid)
+	p.calls.Forget(pid)
 	if p.judge != nil {
 		p.judge.Forget(pid)
 	}

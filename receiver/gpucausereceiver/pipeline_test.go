@@ -169,9 +169,9 @@ func TestUnseenExitIsNoticed(t *testing.T) {
 func TestSpansOverBudgetAreSuppressedAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.config.Spans.MaxPerSecond = 1 // two spans saved up: one trace
-		b.receiver = newReceiver(b.config, b.settings(), fakeMachine(t, b.source))
-		b.receiver.traces = &b.traces
+		b.configure(func(c *Config) {
+			c.Stalls.Mode, c.Spans.MaxPerSecond = StallModeAll, 1 // two spans saved up: one trace
+		})
 		b.start()
 		for id := range uint64(5) {
 			b.source.put(slowCall(t, id+1)...)

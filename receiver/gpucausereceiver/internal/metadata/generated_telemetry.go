@@ -36,6 +36,7 @@ type TelemetryBuilder struct {
 	GpucauseCallsAbandoned        metric.Int64ObservableCounter
 	GpucauseCallsTooDeep          metric.Int64ObservableCounter
 	GpucauseCallsUnmatchedReturns metric.Int64ObservableCounter
+	GpucauseCallsUnremarkable     metric.Int64Counter
 	GpucauseChainsTruncated       metric.Int64Counter
 	GpucauseCollectiveLosses      metric.Int64ObservableCounter
 	GpucauseCollectivesEmitted    metric.Int64Counter
@@ -499,6 +500,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.GpucauseCallsUnmatchedReturns, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_calls_unmatched_returns",
 		metric.WithDescription("Returns without an entry: probes were attached, or the thread forked, in the middle of the call. [Development]"),
+		metric.WithUnit("{call}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseCallsUnremarkable, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_calls_unremarkable",
+		metric.WithDescription("Notable outermost calls outside of dispatch cycles that are no trace because they were as usual for their thread. [Development]"),
 		metric.WithUnit("{call}"),
 	)
 	errs = errors.Join(errs, err)

@@ -113,6 +113,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.GpucauseBaselinesEmitted.Add(context.Background(), 1)
+	tb.GpucauseCallsUnremarkable.Add(context.Background(), 1)
 	tb.GpucauseChainsTruncated.Add(context.Background(), 1)
 	tb.GpucauseCollectivesEmitted.Add(context.Background(), 1)
 	tb.GpucauseCollectivesSuppressed.Add(context.Background(), 1)
@@ -151,6 +152,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseCallsUnmatchedReturns(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCallsUnremarkable(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseChainsTruncated(t, testTel,
