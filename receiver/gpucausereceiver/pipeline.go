@@ -78,7 +78,7 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 		timeline:  timeline.New(timeline.Settings{}),
 		budgets:   newBudgets(r.config.Spans.MaxPerSecond),
 		wakers:    newWakers(r.config.FollowWakers),
-		functions: newFunctions(r.machine.stubName),
+		functions: newFunctions(2*int(r.config.Limits.MaxFunctions), r.machine.stubName),
 		owners:    make(map[event.PID]ktime.Time),
 		processes: newProcesses(r.machine.procPath, thisHost(), r.config.Resource),
 	}
@@ -327,10 +327,15 @@ func (p *pipeline) forgetNumber(pid event.PID) {
 
 // observe publishes figures of this goroutine's own for the component's metrics.
 func (p *pipeline) observe(ctx context.Context) {
-	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats(), p.contexts.stats())
+	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats(), p.contexts.stats(), p.exceeded())
 	overflowed := p.aggregator.Overflowed()
 	p.telemetry.GpucauseSeriesOverflow.Add(ctx, int64(overflowed-p.overflowed))
 	p.overflowed = overflowed
+}
+
+// exceeded is how often each bound of this goroutine's memory kept something out.
+func (p *pipeline) exceeded() map[string]uint64 {
+	return map[string]uint64{"function_names": p.functions.refused}
 }
 
 func (p *pipeline) measureOffset() {

@@ -274,3 +274,20 @@ func TestOwnMetricsTellWhatIsNotSeen(t *testing.T) {
 		b.shutdown()
 	})
 }
+
+func TestOwnMetricsTellWhatHadNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.configure(func(c *Config) { c.Limits.MaxFunctions = 1 })
+		b.start()
+		for handle := range uint64(5) {
+			name := event.FunctionName{Thread: engineTask.Thread, Handle: handle}
+			b.source.put(event.Record{Kind: event.KindFunctionName, FunctionName: name})
+		}
+		b.pass(b.config.CollectionInterval + time.Second)
+		metadatatest.AssertEqualGpucauseLimitsExceeded(t, b.telemetry, []metricdata.DataPoint[int64]{
+			{Value: 3, Attributes: attributes("limit", "function_names")},
+		}, ignored()...)
+		b.shutdown()
+	})
+}

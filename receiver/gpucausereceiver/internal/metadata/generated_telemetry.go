@@ -49,6 +49,7 @@ type TelemetryBuilder struct {
 	GpucauseDiscoveryTime         metric.Int64ObservableCounter
 	GpucauseEntryOnly             metric.Int64ObservableGauge
 	GpucauseLibraries             metric.Int64ObservableGauge
+	GpucauseLimitsExceeded        metric.Int64ObservableCounter
 	GpucauseMapFull               metric.Int64ObservableCounter
 	GpucauseMetricsRefused        metric.Int64Counter
 	GpucausePanics                metric.Int64Counter
@@ -283,6 +284,21 @@ func (builder *TelemetryBuilder) RegisterGpucauseLibrariesCallback(cb metric.Int
 		cb(ctx, &observerInt64{inst: builder.GpucauseLibraries, obs: o})
 		return nil
 	}, builder.GpucauseLibraries)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterGpucauseLimitsExceededCallback sets callback for observable GpucauseLimitsExceeded metric.
+func (builder *TelemetryBuilder) RegisterGpucauseLimitsExceededCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.GpucauseLimitsExceeded, obs: o})
+		return nil
+	}, builder.GpucauseLimitsExceeded)
 	if err != nil {
 		return err
 	}
@@ -579,6 +595,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_gpucause_libraries",
 		metric.WithDescription("Libraries that probes are attached to. [Development]"),
 		metric.WithUnit("{library}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseLimitsExceeded, err = builder.meter.Int64ObservableCounter(
+		"otelcol_gpucause_limits_exceeded",
+		metric.WithDescription("Times that a bound of the receiver's own memory kept something out, by attribute limit: function_names. [Development]"),
+		metric.WithUnit("{time}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.GpucauseMapFull, err = builder.meter.Int64ObservableCounter(
