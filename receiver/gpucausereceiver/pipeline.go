@@ -335,7 +335,19 @@ func (p *pipeline) observe(ctx context.Context) {
 
 // exceeded is how often each bound of this goroutine's memory kept something out.
 func (p *pipeline) exceeded() map[string]uint64 {
-	return map[string]uint64{"function_names": p.functions.refused}
+	counts := map[string]uint64{
+		"function_names":        p.functions.refused,
+		"judged_calls":          p.calls.Evicted(),
+		"judged_arrivals":       p.collectives.arrivals.Evicted(),
+		"communicators_to_read": p.collectives.reading.refused,
+		"dispatchers":           p.wakers.unwatched,
+		"waker_candidates":      p.wakers.forgotten,
+		"descriptions":          p.processes.refused,
+	}
+	if p.judge != nil {
+		counts["judged_threads"] = p.judge.Evicted()
+	}
+	return counts
 }
 
 func (p *pipeline) measureOffset() {

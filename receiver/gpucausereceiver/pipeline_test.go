@@ -284,9 +284,20 @@ func TestOwnMetricsTellWhatHadNoRoom(t *testing.T) {
 			name := event.FunctionName{Thread: engineTask.Thread, Handle: handle}
 			b.source.put(event.Record{Kind: event.KindFunctionName, FunctionName: name})
 		}
-		b.pass(b.config.CollectionInterval + time.Second)
+		for tid := range event.TID(maxDispatchers + 1) {
+			cycle := event.Cycle{Task: event.Task{Thread: event.Thread{PID: 100, TID: 100 + tid}}, ID: 1, Start: fakeNow(), End: fakeNow()}
+			b.source.put(event.Record{Kind: event.KindCycle, Cycle: cycle})
+		}
+		b.pass(b.config.CollectionInterval)
 		metadatatest.AssertEqualGpucauseLimitsExceeded(t, b.telemetry, []metricdata.DataPoint[int64]{
 			{Value: 3, Attributes: attributes("limit", "function_names")},
+			{Value: 1, Attributes: attributes("limit", "dispatchers")},
+			{Value: maxDispatchers + 1 - 1024, Attributes: attributes("limit", "judged_threads")},
+			{Attributes: attributes("limit", "judged_arrivals")},
+			{Attributes: attributes("limit", "judged_calls")},
+			{Attributes: attributes("limit", "waker_candidates")},
+			{Attributes: attributes("limit", "communicators_to_read")},
+			{Attributes: attributes("limit", "descriptions")},
 		}, ignored()...)
 		b.shutdown()
 	})

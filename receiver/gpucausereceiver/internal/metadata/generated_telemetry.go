@@ -599,7 +599,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseLimitsExceeded, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_limits_exceeded",
-		metric.WithDescription("Times that a bound of the receiver's own memory kept something out, by attribute limit: function_names. [Development]"),
+		metric.WithDescription("Times that a bound of the receiver's own memory kept something out, by attribute limit: function_names, judged_threads, judged_arrivals, judged_calls, dispatchers, waker_candidates, communicators_to_read, descriptions. [Development]"),
 		metric.WithUnit("{time}"),
 	)
 	errs = errors.Join(errs, err)

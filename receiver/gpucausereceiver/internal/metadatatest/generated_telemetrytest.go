@@ -354,7 +354,7 @@ func AssertEqualGpucauseLibraries(t *testing.T, tt *componenttest.Telemetry, dps
 func AssertEqualGpucauseLimitsExceeded(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_limits_exceeded",
-		Description: "Times that a bound of the receiver's own memory kept something out, by attribute limit: function_names. [Development]",
+		Description: "Times that a bound of the receiver's own memory kept something out, by attribute limit: function_names, judged_threads, judged_arrivals, judged_calls, dispatchers, waker_candidates, communicators_to_read, descriptions. [Development]",
 		Unit:        "{time}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
