@@ -121,6 +121,7 @@ func (v *Verdict) Excess() time.Duration {
 type Judge struct {
 	settings  JudgeSettings
 	baselines map[judged]*baseline
+	evicted   uint64
 }
 
 // judged names a thread beyond the reuse of its process's number, and what of its
@@ -300,6 +301,7 @@ func (j *Judge) forgetOldest() {
 		}
 	}
 	delete(j.baselines, oldest)
+	j.evicted++
 }
 
 // older orders by the latest cycle; the thread makes the order total.

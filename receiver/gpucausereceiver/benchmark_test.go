@@ -17,7 +17,7 @@ import (
 // record to consumer.
 func BenchmarkStall(b *testing.B) {
 	config := testConfig()
-	config.Spans.MaxPerSecond = 1 << 30
+	config.Spans.MaxPerSecond, config.Stalls.Mode = 1<<30, StallModeAll
 	s := &fakeSource{}
 	r := newReceiver(config, receivertest.NewNopSettings(metadata.Type), fakeMachine(b, s))
 	r.traces = consumertest.NewNop()

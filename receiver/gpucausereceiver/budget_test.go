@@ -123,11 +123,17 @@ func TestWatchedWakersAreBounded(t *testing.T) {
 	for pid := range event.PID(3 * maxCandidates) {
 		w.waitedFor(pid+1, time.Microsecond)
 	}
-	assert.LessOrEqual(t, len(w.candidates), maxCandidates)
+	assert.Len(t, w.candidates, maxCandidates)
+	assert.EqualValues(t, 2*maxCandidates, w.forgotten)
+	w.waitedFor(3*maxCandidates, time.Microsecond)
+	assert.Len(t, w.candidates, maxCandidates, "it is one of them")
 	for tid := range event.TID(2 * maxDispatchers) {
 		w.addDispatcher(event.Thread{PID: 7, TID: tid})
 	}
 	assert.Len(t, w.dispatchers, maxDispatchers)
+	assert.EqualValues(t, maxDispatchers, w.unwatched)
+	w.addDispatcher(event.Thread{PID: 7})
+	assert.EqualValues(t, maxDispatchers, w.unwatched, "it is one of them")
 	w.forgetThread(event.Thread{PID: 7})
 	assert.Len(t, w.dispatchers, maxDispatchers-1)
 	w.forget(7)

@@ -129,8 +129,9 @@ const (
 // reading reads communicators in the memory of their processes: those whose rank
 // is known to learn where it is, and the others to learn it.
 type reading struct {
-	asker *asker[commQuestion, collective.Read]
-	due   map[*collective.Communicator]*attempt
+	asker   *asker[commQuestion, collective.Read]
+	due     map[*collective.Communicator]*attempt
+	refused uint64 // for which there was no room
 }
 
 type attempt struct {
@@ -144,7 +145,11 @@ func newReading(read func(commQuestion) (collective.Read, error)) *reading {
 }
 
 func (r *reading) add(c *collective.Communicator) {
-	if r.asker.answer != nil && len(r.due) < maxReading {
+	switch {
+	case r.asker.answer == nil:
+	case len(r.due) >= maxReading:
+		r.refused++
+	default:
 		r.due[c] = &attempt{pause: readFirst}
 	}
 }

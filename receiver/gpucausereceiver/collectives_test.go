@@ -131,6 +131,18 @@ func TestCommunicatorsThatHaveEndedAreNotRead(t *testing.T) {
 }
 
 // allReduces are a communicator of one rank and operations on it that just ended.
+func TestCommunicatorsToReadAreBounded(t *testing.T) {
+	r := newReading(func(commQuestion) (collective.Read, error) { return collective.Read{}, nil })
+	for range maxReading + 2 {
+		r.add(&collective.Communicator{})
+	}
+	assert.Len(t, r.due, maxReading)
+	assert.EqualValues(t, 2, r.refused)
+	unread := newReading(nil)
+	unread.add(&collective.Communicator{})
+	assert.Zero(t, unread.refused, "none is wanted")
+}
+
 func allReduces(t *testing.T, n int) []event.Record {
 	t.Helper()
 	begin := probe.Get(probeOf(t, "ncclCommInitRankConfig"))

@@ -78,6 +78,7 @@ type OffCPUConfig struct {
 type StallsConfig struct {
 	// Mode is "stalls" for the cycles that are slow for their thread, the failing
 	// ones and a baseline, "all" for every recorded cycle, and "off" to judge none.
+	// Calls of threads without recorded cycles are judged but with "all".
 	Mode StallMode `mapstructure:"mode"`
 	// MinDuration is the length from which a cycle may be a stall.
 	MinDuration time.Duration `mapstructure:"min_duration"`

@@ -1,6 +1,7 @@
 package gpucausereceiver
 
 import (
+	"errors"
 	"maps"
 	"time"
 
@@ -48,6 +49,7 @@ type publisher struct {
 	pause time.Duration
 
 	resource map[string]any      // as it published it
+	schema   string              // of its thread contexts, as it said when it could last be read
 	place    threadcontext.Place // as the kernel side knows it
 	losses   map[string]bool     // that have been counted
 }
@@ -125,6 +127,7 @@ func (c *contexts) takeProcess(p *publisher, answer *contextAnswer) {
 		c.lose(p, "process_context")
 		return
 	}
+	p.schema = answer.process.ThreadSchema
 	if c.config.ProcessContext && !maps.Equal(p.resource, answer.process.Resource) {
 		p.resource = answer.process.Resource
 		c.processes.publish(p.id, p.resource)
@@ -135,12 +138,19 @@ func (c *contexts) takeProcess(p *publisher, answer *contextAnswer) {
 // are read; a process that says nothing has one, too.
 var schemas = map[string]bool{"": true, "tlsdesc_v1_dev": true, "tls_v1": true}
 
+// lostPlaces are the errors by which a place that was known is none any more. By
+// others nothing is known: threads keep what they had.
+var lostPlaces = []error{threadcontext.ErrAmbiguous, threadcontext.ErrDynamic}
+
+// takePlace has the kernel side read thread contexts where they are, if they are of
+// a known kind. It comes after takeProcess.
 func (c *contexts) takePlace(p *publisher, program capture.Program, answer *contextAnswer) {
 	place := answer.place
-	switch {
-	case answer.placeErr != nil:
+	if answer.placeErr != nil {
 		c.lose(p, "thread_context")
-	case place.Known() && !schemas[answer.process.ThreadSchema]:
+		place = p.kept(answer.placeErr)
+	}
+	if place.Known() && !schemas[p.schema] {
 		c.lose(p, "schema")
 		place = threadcontext.Place{}
 	}
@@ -152,6 +162,16 @@ func (c *contexts) takePlace(p *publisher, program capture.Program, answer *cont
 		return
 	}
 	p.place = place
+}
+
+// kept is what is left of a known place after an error.
+func (p *publisher) kept(err error) threadcontext.Place {
+	for _, lost := range lostPlaces {
+		if errors.Is(err, lost) {
+			return threadcontext.Place{}
+		}
+	}
+	return p.place
 }
 
 // lose counts what could not be read of a process, each kind once.

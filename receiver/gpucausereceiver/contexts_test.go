@@ -1,6 +1,7 @@
 package gpucausereceiver
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +141,59 @@ func TestLossesOfContextsAreCountedOnce(t *testing.T) {
 	}
 	assert.Equal(t, map[string]uint64{"refused": 2, "process_context": 1, "thread_context": 1, "schema": 1}, b.losses)
 	assert.Zero(t, b.stats().threads)
+}
+
+// A failed read says nothing of where thread contexts are: they are still read there.
+func TestFailedReadsKeepWhatIsKnown(t *testing.T) {
+	place := threadcontext.Place{Offset: 8}
+	for name, test := range map[string]struct {
+		answer contextAnswer
+		kept   bool
+	}{
+		"unread":                 {contextAnswer{placeErr: errBroken}, true},
+		"not resolved":           {contextAnswer{placeErr: fmt.Errorf("finding: %w", threadcontext.ErrUnresolved)}, true},
+		"nothing read":           {contextAnswer{placeErr: errBroken, processErr: errBroken}, true},
+		"process context unread": {contextAnswer{place: place, processErr: errBroken}, true},
+		"withdrawn":              {contextAnswer{}, false},
+		"ambiguous":              {contextAnswer{placeErr: fmt.Errorf("finding: %w", threadcontext.ErrAmbiguous)}, false},
+		"no fixed place":         {contextAnswer{placeErr: fmt.Errorf("finding: %w", threadcontext.ErrDynamic)}, false},
+		"of another kind since": {
+			contextAnswer{placeErr: errBroken, process: processcontext.Context{ThreadSchema: "tls_v9"}}, false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newContextBench(t, TraceContextConfig{ProcessContext: true, ThreadContext: true})
+			b.watch(event.ProcessID{PID: 7, Start: 1})
+			b.pass(0)
+			b.answer(contextAnswer{process: processcontext.Context{ThreadSchema: "tls_v1"}, place: place})
+			b.pass(time.Hour)
+			b.answer(test.answer)
+			want := []threadcontext.Place{place}
+			if !test.kept {
+				want = append(want, threadcontext.Place{})
+			}
+			assert.Equal(t, want, b.source.places)
+			assert.Equal(t, test.kept, b.stats().threads == 1)
+		})
+	}
+}
+
+// What a process said of its thread contexts holds until it says something else.
+func TestAnUnreadProcessContextIsNoKindOfThreadContext(t *testing.T) {
+	b := newContextBench(t, TraceContextConfig{ProcessContext: true, ThreadContext: true})
+	place := threadcontext.Place{Offset: 8}
+	b.watch(event.ProcessID{PID: 7, Start: 1})
+	for _, answer := range []contextAnswer{
+		{process: processcontext.Context{ThreadSchema: "tls_v9"}, place: place},
+		{processErr: processcontext.ErrUpdating, place: place},
+	} {
+		b.pass(time.Hour)
+		b.answer(answer)
+		assert.Empty(t, b.source.places)
+	}
+	b.pass(time.Hour)
+	b.answer(contextAnswer{place: place})
+	assert.Equal(t, []threadcontext.Place{place}, b.source.places)
 }
 
 func TestOnlyWhatIsWantedIsRead(t *testing.T) {

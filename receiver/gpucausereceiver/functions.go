@@ -20,8 +20,11 @@ const (
 
 // functions remembers what the launched functions of each process are called.
 type functions struct {
-	names map[event.PID]map[uint64]functionName
-	stubs *asker[stub, string] // names the host functions that no record names
+	max     int // names of all processes together
+	names   map[event.PID]map[uint64]functionName
+	held    int                  // of them
+	refused uint64               // for which there was no room, however often
+	stubs   *asker[stub, string] // names the host functions that no record names
 }
 
 // functionName is what is known of a function handle: its name, or another
@@ -37,10 +40,10 @@ type stub struct {
 	address uint64
 }
 
-// newFunctions returns functions whose stubs nameOf names, which is called by
-// another goroutine; nil names none.
-func newFunctions(nameOf func(stub) (string, error)) *functions {
-	return &functions{names: make(map[event.PID]map[uint64]functionName), stubs: newAsker(nameOf)}
+// newFunctions returns functions that remember as many names as most, and whose
+// stubs nameOf names, which is called by another goroutine; nil names none.
+func newFunctions(most int, nameOf func(stub) (string, error)) *functions {
+	return &functions{max: most, names: make(map[event.PID]map[uint64]functionName), stubs: newAsker(nameOf)}
 }
 
 // add remembers a record.
@@ -52,18 +55,28 @@ func (f *functions) add(record *event.FunctionName) {
 	f.put(record.Thread.PID, record.Handle, name)
 }
 
-// put remembers a name. Where the process has too many, the new one is discarded
-// and spans show the handle alone.
+// put remembers a name. Where there are too many, a new one is discarded and spans
+// show the handle alone.
 func (f *functions) put(pid event.PID, handle uint64, name functionName) {
+	if !f.hasRoom(pid, handle) {
+		f.refused++
+		return
+	}
 	names, ok := f.names[pid]
 	if !ok {
 		names = make(map[uint64]functionName)
 		f.names[pid] = names
 	}
-	if _, known := names[handle]; !known && len(names) >= maxFunctionsPerProcess {
-		return
-	}
+	before := len(names)
 	names[handle] = name
+	f.held += len(names) - before
+}
+
+// hasRoom reports whether a handle's name can be remembered.
+func (f *functions) hasRoom(pid event.PID, handle uint64) bool {
+	names := f.names[pid]
+	_, known := names[handle]
+	return known || len(names) < maxFunctionsPerProcess && f.held < f.max
 }
 
 // look has a launched function named whose registration was not seen, because
@@ -79,7 +92,14 @@ func (f *functions) look(call *event.Call) {
 	} else if ok {
 		handle = known.sameAs
 	}
-	if _, asked := f.names[pid][handle]; !asked && f.stubs.ask(stub{pid: pid, address: handle}) {
+	if _, asked := f.names[pid][handle]; asked {
+		return
+	}
+	if !f.hasRoom(pid, handle) {
+		f.refused++ // nothing would remember that it was asked
+		return
+	}
+	if f.stubs.ask(stub{pid: pid, address: handle}) {
 		f.put(pid, handle, functionName{})
 	}
 }
@@ -103,7 +123,10 @@ func (f *functions) name(process event.ProcessID, handle uint64) string {
 }
 
 // forget drops the names of a process that is gone or has replaced its image.
-func (f *functions) forget(pid event.PID) { delete(f.names, pid) }
+func (f *functions) forget(pid event.PID) {
+	f.held -= len(f.names[pid])
+	delete(f.names, pid)
+}
 
 // readable returns a function's name without its parameters and its result,
 // which is always void, demangled where it is mangled, and cut.

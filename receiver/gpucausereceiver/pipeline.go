@@ -47,6 +47,7 @@ type pipeline struct {
 	timeline   *timeline.Timeline
 	explain    causality.Settings
 	judge      *causality.Judge // nil where cycles are not judged
+	calls      *causality.CallJudge
 	spans      *spans.Builder
 	aggregator *measurement.Aggregator
 
@@ -77,7 +78,7 @@ func newPipeline(r *gpuReceiver, opened source) (*pipeline, error) {
 		timeline:  timeline.New(timeline.Settings{}),
 		budgets:   newBudgets(r.config.Spans.MaxPerSecond),
 		wakers:    newWakers(r.config.FollowWakers),
-		functions: newFunctions(r.machine.stubName),
+		functions: newFunctions(2*int(r.config.Limits.MaxFunctions), r.machine.stubName),
 		owners:    make(map[event.PID]ktime.Time),
 		processes: newProcesses(r.machine.procPath, thisHost(), r.config.Resource),
 	}
@@ -101,6 +102,7 @@ func (p *pipeline) makeBuilders(version string) {
 	}
 	p.collectives.arrivals = causality.NewArrivals(p.config.NCCL.SlowThreshold, p.explain)
 	p.judge = newJudge(p.config.Stalls, p.explain)
+	p.calls = causality.NewCallJudge(p.config.Stalls.judgeSettings(p.explain))
 	p.spans = spans.NewBuilder(spans.Settings{
 		HostName:     p.processes.host.name,
 		HostID:       p.processes.host.id,
@@ -227,23 +229,6 @@ func (p *pipeline) handOverFull(ctx context.Context, batch *spans.Batch) *spans.
 	return p.spans.NewBatch(p.offset)
 }
 
-// tell adds the chain of a tree to the batch, unless its process is over budget.
-func (p *pipeline) tell(ctx context.Context, batch *spans.Batch, tree *timeline.Tree, now ktime.Time) {
-	if p.sink.traces == nil {
-		return
-	}
-	if !p.budgets.allows(tree.Process.PID, now) {
-		p.telemetry.GpucauseStallsSuppressed.Add(ctx, 1)
-		return
-	}
-	chain := causality.Explain(p.timeline, tree, p.explain)
-	before := batch.SpanCount()
-	calls := batch.Append(chain)
-	p.budgets.spend(tree.Process.PID, batch.SpanCount()-before)
-	p.countTrace(ctx, chain.Truncated, chain.Untraced)
-	p.exemplify(calls)
-}
-
 // countTrace notes what a trace that was built is missing.
 func (p *pipeline) countTrace(ctx context.Context, truncated int, untraced []causality.Untraced) {
 	p.telemetry.GpucauseStallsEmitted.Add(ctx, 1)
@@ -334,6 +319,7 @@ func (p *pipeline) forgetNumber(pid event.PID) {
 	p.budgets.forget(pid)
 	p.wakers.forget(pid)
 	p.collectives.arrivals.Forget(pid)
+	p.calls.Forget(pid)
 	if p.judge != nil {
 		p.judge.Forget(pid)
 	}
@@ -341,10 +327,27 @@ func (p *pipeline) forgetNumber(pid event.PID) {
 
 // observe publishes figures of this goroutine's own for the component's metrics.
 func (p *pipeline) observe(ctx context.Context) {
-	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats(), p.contexts.stats())
+	p.reporter.set(p.timeline.Stats(), p.collectives.tracker.Stats(), p.contexts.stats(), p.exceeded())
 	overflowed := p.aggregator.Overflowed()
 	p.telemetry.GpucauseSeriesOverflow.Add(ctx, int64(overflowed-p.overflowed))
 	p.overflowed = overflowed
+}
+
+// exceeded is how often each bound of this goroutine's memory kept something out.
+func (p *pipeline) exceeded() map[string]uint64 {
+	counts := map[string]uint64{
+		"function_names":        p.functions.refused,
+		"judged_calls":          p.calls.Evicted(),
+		"judged_arrivals":       p.collectives.arrivals.Evicted(),
+		"communicators_to_read": p.collectives.reading.refused,
+		"dispatchers":           p.wakers.unwatched,
+		"waker_candidates":      p.wakers.forgotten,
+		"descriptions":          p.processes.refused,
+	}
+	if p.judge != nil {
+		counts["judged_threads"] = p.judge.Evicted()
+	}
+	return counts
 }
 
 func (p *pipeline) measureOffset() {

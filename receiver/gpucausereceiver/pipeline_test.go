@@ -169,9 +169,9 @@ func TestUnseenExitIsNoticed(t *testing.T) {
 func TestSpansOverBudgetAreSuppressedAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.config.Spans.MaxPerSecond = 1 // two spans saved up: one trace
-		b.receiver = newReceiver(b.config, b.settings(), fakeMachine(t, b.source))
-		b.receiver.traces = &b.traces
+		b.configure(func(c *Config) {
+			c.Stalls.Mode, c.Spans.MaxPerSecond = StallModeAll, 1 // two spans saved up: one trace
+		})
 		b.start()
 		for id := range uint64(5) {
 			b.source.put(slowCall(t, id+1)...)
@@ -270,6 +270,34 @@ func TestOwnMetricsTellWhatIsNotSeen(t *testing.T) {
 			{Value: 3, Attributes: attributes("mechanism", "session", "site", "emulated")},
 			{Value: 2, Attributes: attributes("mechanism", "session", "site", "single_stepped")},
 			{Value: 0, Attributes: attributes("mechanism", "session", "site", "entry_only")},
+		}, ignored()...)
+		b.shutdown()
+	})
+}
+
+func TestOwnMetricsTellWhatHadNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.configure(func(c *Config) { c.Limits.MaxFunctions = 1 })
+		b.start()
+		for handle := range uint64(5) {
+			name := event.FunctionName{Thread: engineTask.Thread, Handle: handle}
+			b.source.put(event.Record{Kind: event.KindFunctionName, FunctionName: name})
+		}
+		for tid := range event.TID(maxDispatchers + 1) {
+			cycle := event.Cycle{Task: event.Task{Thread: event.Thread{PID: 100, TID: 100 + tid}}, ID: 1, Start: fakeNow(), End: fakeNow()}
+			b.source.put(event.Record{Kind: event.KindCycle, Cycle: cycle})
+		}
+		b.pass(b.config.CollectionInterval)
+		metadatatest.AssertEqualGpucauseLimitsExceeded(t, b.telemetry, []metricdata.DataPoint[int64]{
+			{Value: 3, Attributes: attributes("limit", "function_names")},
+			{Value: 1, Attributes: attributes("limit", "dispatchers")},
+			{Value: maxDispatchers + 1 - 1024, Attributes: attributes("limit", "judged_threads")},
+			{Attributes: attributes("limit", "judged_arrivals")},
+			{Attributes: attributes("limit", "judged_calls")},
+			{Attributes: attributes("limit", "waker_candidates")},
+			{Attributes: attributes("limit", "communicators_to_read")},
+			{Attributes: attributes("limit", "descriptions")},
 		}, ignored()...)
 		b.shutdown()
 	})

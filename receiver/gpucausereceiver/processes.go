@@ -23,6 +23,7 @@ type processes struct {
 	host     host
 	config   ResourceConfig
 	known    map[event.PID]description
+	refused  uint64                         // descriptions for which there was no room, however often
 	gone     map[event.ProcessID]ktime.Time // when they ended; not taken yet
 }
 
@@ -56,9 +57,11 @@ func (p *processes) learn(id event.ProcessID) description {
 		return fresh // gone: what can be seen is of the number's next owner
 	}
 	p.look(id.PID, &fresh)
-	if ok || len(p.known) < maxDescribed {
-		p.known[id.PID] = fresh
+	if !ok && len(p.known) >= maxDescribed {
+		p.refused++
+		return fresh
 	}
+	p.known[id.PID] = fresh
 	return fresh
 }
 

@@ -55,3 +55,14 @@ func TestReusedNumberIsANewProcess(t *testing.T) {
 	p.forget(renewed)
 	assert.Empty(t, p.known)
 }
+
+func TestDescriptionsAreBounded(t *testing.T) {
+	p := newProcesses(t.TempDir(), host{}, ResourceConfig{})
+	for pid := range event.PID(maxDescribed + 3) {
+		p.learn(event.ProcessID{PID: 1 + pid, Start: 1})
+	}
+	assert.Len(t, p.known, maxDescribed)
+	assert.EqualValues(t, 3, p.refused)
+	p.learn(event.ProcessID{PID: 1, Start: 2})
+	assert.EqualValues(t, 3, p.refused, "the number's place is there already")
+}

@@ -121,6 +121,7 @@ type bench struct {
 	traces    consumertest.TracesSink
 	metrics   consumertest.MetricsSink
 	cycles    uint64 // put in
+	calls     uint64 // put in, of the helper
 }
 
 func newBench(t *testing.T) *bench {

@@ -31,6 +31,7 @@ type reporter struct {
 	timeline timeline.Stats
 	tracker  collective.Stats
 	contexts contextStats
+	exceeded map[string]uint64
 }
 
 func (r *reporter) current() capture.Report {
@@ -43,10 +44,18 @@ func (r *reporter) current() capture.Report {
 }
 
 // set publishes the figures that only the pipeline's goroutine may read.
-func (r *reporter) set(tl timeline.Stats, tracker collective.Stats, contexts contextStats) {
+func (r *reporter) set(tl timeline.Stats, tracker collective.Stats, contexts contextStats, exceeded map[string]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.timeline, r.tracker, r.contexts = tl, tracker, contexts
+	r.timeline, r.tracker, r.contexts, r.exceeded = tl, tracker, contexts, exceeded
+}
+
+// limits are how often each bound of the pipeline's memory kept something out.
+func (r *reporter) limits(_ context.Context, observer metric.Int64Observer) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	observe(observer, "limit", r.exceeded)
+	return nil
 }
 
 // contextLosses are by reason, those of the kernel side included.
@@ -127,6 +136,7 @@ func (r *reporter) register(b *metadata.TelemetryBuilder) error {
 		b.RegisterGpucauseCollectiveLossesCallback(observeLosses(r.collectiveLosses)),
 		b.RegisterGpucauseContextLossesCallback(observeLosses(r.contextLosses)),
 		b.RegisterGpucauseContextPublishersCallback(r.publishers),
+		b.RegisterGpucauseLimitsExceededCallback(r.limits),
 	)
 }
 

@@ -233,3 +233,37 @@ func TestStallSettings(t *testing.T) {
 	assert.Equal(t, causality.ModeAll, settings.Mode)
 	assert.Negative(t, settings.Baseline, "never")
 }
+
+// The dispatcher waits for a lock while another one, which holds it, waits for the
+// disk in a cycle of its own that ends first.
+func TestWaitLeadsToTheCycleOfItsWaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.configure(func(c *Config) { c.Stalls.Mode = StallModeAll })
+		b.start()
+		b.source.put(adopted())
+		b.pass(time.Second)
+		end := fakeNow()
+		records := lockedCycle(1, end, usual, usual/2)
+		wait, cycle := &records[0].OffCPU, &records[1].Cycle
+		wait.Waker = helperTask
+		held := event.OffCPU{Task: helperTask, Start: wait.Start, Wake: wait.Wake - 10, End: wait.Wake - 10, Reason: event.ReasonIO}
+		holder := event.Cycle{Task: helperTask, ID: 1, Start: cycle.Start, End: wait.Wake, EndedBy: event.CycleEndSync}
+		b.source.put(
+			event.Record{Kind: event.KindOffCPU, OffCPU: held}, event.Record{Kind: event.KindCycle, Cycle: holder},
+			records[0], records[1],
+		)
+		b.pass(time.Second)
+
+		require.Len(t, b.roots(), 2)
+		require.Equal(t, "helper", text(b.roots()[0].Attributes(), "thread.name"))
+		links := map[string]pcommon.SpanID{}
+		for _, span := range b.traces.AllTraces()[0].ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
+			for _, link := range span.Links().All() {
+				links[span.Name()+" "+text(link.Attributes(), "stall.link")] = link.SpanID()
+			}
+		}
+		assert.Equal(t, map[string]pcommon.SpanID{"blocked: futex waker_cycle": b.roots()[0].SpanID()}, links)
+		b.shutdown()
+	})
+}

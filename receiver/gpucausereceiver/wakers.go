@@ -52,6 +52,9 @@ type wakers struct {
 	dispatchers map[event.Thread]struct{}
 	due         []event.PID // followed as of now
 	refused     int         // for which there was no room
+
+	forgotten uint64 // candidates, for want of room
+	unwatched uint64 // times that there was no room for a dispatcher
 }
 
 func newWakers(config FollowWakersConfig) *wakers {
@@ -68,9 +71,11 @@ func newWakers(config FollowWakersConfig) *wakers {
 
 // addDispatcher makes every wait of a thread count, not only those in chains.
 func (w *wakers) addDispatcher(thread event.Thread) {
-	if len(w.dispatchers) < maxDispatchers {
-		w.dispatchers[thread] = struct{}{}
+	if _, watched := w.dispatchers[thread]; !watched && len(w.dispatchers) >= maxDispatchers {
+		w.unwatched++
+		return
 	}
+	w.dispatchers[thread] = struct{}{}
 }
 
 // matters reports whether a wait of a dispatcher was for another process.
@@ -82,15 +87,17 @@ func (w *wakers) matters(o *event.OffCPU) bool {
 	return ok
 }
 
-// waitedFor adds up a wait for a process that is not traced.
+// waitedFor adds up a wait for a process that is not traced. Where there are too
+// many such processes, it begins anew with all of them.
 func (w *wakers) waitedFor(pid event.PID, wait time.Duration) {
 	if _, ok := w.followed[pid]; ok || pid == 0 || wait <= 0 || w.max == 0 {
 		return
 	}
-	if len(w.candidates) >= maxCandidates {
+	before, watched := w.candidates[pid]
+	if !watched && len(w.candidates) >= maxCandidates {
+		w.forgotten += uint64(len(w.candidates))
 		clear(w.candidates)
 	}
-	before := w.candidates[pid]
 	w.candidates[pid] = before + wait
 	if before+wait < followFrom {
 		return

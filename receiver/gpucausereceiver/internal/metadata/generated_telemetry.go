@@ -36,6 +36,7 @@ type TelemetryBuilder struct {
 	GpucauseCallsAbandoned        metric.Int64ObservableCounter
 	GpucauseCallsTooDeep          metric.Int64ObservableCounter
 	GpucauseCallsUnmatchedReturns metric.Int64ObservableCounter
+	GpucauseCallsUnremarkable     metric.Int64Counter
 	GpucauseChainsTruncated       metric.Int64Counter
 	GpucauseCollectiveLosses      metric.Int64ObservableCounter
 	GpucauseCollectivesEmitted    metric.Int64Counter
@@ -48,6 +49,7 @@ type TelemetryBuilder struct {
 	GpucauseDiscoveryTime         metric.Int64ObservableCounter
 	GpucauseEntryOnly             metric.Int64ObservableGauge
 	GpucauseLibraries             metric.Int64ObservableGauge
+	GpucauseLimitsExceeded        metric.Int64ObservableCounter
 	GpucauseMapFull               metric.Int64ObservableCounter
 	GpucauseMetricsRefused        metric.Int64Counter
 	GpucausePanics                metric.Int64Counter
@@ -291,6 +293,21 @@ func (builder *TelemetryBuilder) RegisterGpucauseLibrariesCallback(cb metric.Int
 	return nil
 }
 
+// RegisterGpucauseLimitsExceededCallback sets callback for observable GpucauseLimitsExceeded metric.
+func (builder *TelemetryBuilder) RegisterGpucauseLimitsExceededCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.GpucauseLimitsExceeded, obs: o})
+		return nil
+	}, builder.GpucauseLimitsExceeded)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterGpucauseMapFullCallback sets callback for observable GpucauseMapFull metric.
 func (builder *TelemetryBuilder) RegisterGpucauseMapFullCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -502,6 +519,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{call}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.GpucauseCallsUnremarkable, err = builder.meter.Int64Counter(
+		"otelcol_gpucause_calls_unremarkable",
+		metric.WithDescription("Notable outermost calls outside of dispatch cycles that are no trace because they were as usual for their thread. [Development]"),
+		metric.WithUnit("{call}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.GpucauseChainsTruncated, err = builder.meter.Int64Counter(
 		"otelcol_gpucause_chains_truncated",
 		metric.WithDescription("Waits whose waker's story was cut for spans.max_depth or spans.max_intervals. [Development]"),
@@ -572,6 +595,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_gpucause_libraries",
 		metric.WithDescription("Libraries that probes are attached to. [Development]"),
 		metric.WithUnit("{library}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.GpucauseLimitsExceeded, err = builder.meter.Int64ObservableCounter(
+		"otelcol_gpucause_limits_exceeded",
+		metric.WithDescription("Times that a bound of the receiver's own memory kept something out, by attribute limit: function_names, judged_threads, judged_arrivals, judged_calls, dispatchers, waker_candidates, communicators_to_read, descriptions. [Development]"),
+		metric.WithUnit("{time}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.GpucauseMapFull, err = builder.meter.Int64ObservableCounter(

@@ -76,6 +76,10 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterGpucauseLimitsExceededCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterGpucauseMapFullCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -113,6 +117,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.GpucauseBaselinesEmitted.Add(context.Background(), 1)
+	tb.GpucauseCallsUnremarkable.Add(context.Background(), 1)
 	tb.GpucauseChainsTruncated.Add(context.Background(), 1)
 	tb.GpucauseCollectivesEmitted.Add(context.Background(), 1)
 	tb.GpucauseCollectivesSuppressed.Add(context.Background(), 1)
@@ -153,6 +158,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualGpucauseCallsUnmatchedReturns(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseCallsUnremarkable(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseChainsTruncated(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -187,6 +195,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseLibraries(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualGpucauseLimitsExceeded(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualGpucauseMapFull(t, testTel,

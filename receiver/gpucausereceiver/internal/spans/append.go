@@ -30,10 +30,10 @@ func (e *Emitted) Duration() time.Duration { return e.End.Sub(e.Start) }
 // chain's own thread, the outermost first.
 func (b *Batch) Append(chain *causality.Chain) []Emitted {
 	id := b.builder.rootID(chain.Process, chain.Root.Call)
-	w := writer{batch: b, trace: id.trace}
+	w := writer{batch: b, trace: id.trace, end: chain.Root.End}
 	root := w.call(chain.Root, id.place(chain.Root.Start, chain.Root.End, &chain.Root.Call.Span))
 	w.describeRoot(root, chain)
-	w.linkPrevious(root, threadKey{process: chain.Process, tid: chain.Root.Call.Task.Thread.TID}, id)
+	w.linkPrevious(root, threadKey{process: chain.Process, tid: chain.Root.Call.Task.Thread.TID}, told{root: id})
 	return w.emitted
 }
 
@@ -44,6 +44,7 @@ const attributesPerSpan = 24
 type writer struct {
 	batch   *Batch
 	trace   pcommon.TraceID
+	end     ktime.Time // of the root
 	emitted []Emitted
 }
 
@@ -101,7 +102,7 @@ func (w *writer) call(i *causality.Interval, at place) ptrace.Span {
 			TraceID: w.trace, SpanID: span.SpanID(),
 		})
 	} else if i.Call.Parent == 0 && !i.InCycle {
-		link(span, w.batch.builder.rootID(i.Process, i.Call), linkOwn)
+		w.linkOwnTrace(span, i)
 	}
 	for _, child := range i.Children {
 		w.interval(child, below)
@@ -115,6 +116,7 @@ func (w *writer) offCPU(i *causality.Interval, at place) {
 		name := kindBlockedName + ": " + i.Reason.String()
 		span, below := w.span(ownerOf(i), part{name: name, start: i.Start, end: i.Wake, key: offCPUKey(i.OffCPU, kindBlocked)}, at)
 		w.describeBlocked(span, i)
+		w.linkWakersCycle(span, i)
 		below.own = false
 		for _, child := range i.Children {
 			w.interval(child, below)

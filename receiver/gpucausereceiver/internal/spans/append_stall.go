@@ -13,12 +13,13 @@ const cycleName = "dispatch cycle"
 // calls of the dispatcher, by start, the enclosing one first.
 func (b *Batch) AppendStall(stall *causality.Stall) []Emitted {
 	id := b.builder.stallID(stall)
-	w := writer{batch: b, trace: id.trace}
+	w := writer{batch: b, trace: id.trace, end: stall.Cycle.End}
 	root, below := w.cycle(stall, &id)
 	for _, child := range stall.Children {
 		w.interval(child, below)
 	}
-	w.linkPrevious(root, threadKey{process: stall.Process, tid: stall.Cycle.Task.Thread.TID}, id)
+	trace := told{root: id, from: stall.Cycle.Start, to: stall.Cycle.End}
+	w.linkPrevious(root, threadKey{process: stall.Process, tid: stall.Cycle.Task.Thread.TID}, trace)
 	if o := stall.Collective; o != nil && meets(o) {
 		link(root, b.builder.collectiveID(o), linkCollective)
 	}
@@ -36,8 +37,8 @@ func (w *writer) cycle(stall *causality.Stall, id *rootID) (ptrace.Span, place) 
 	return root, below
 }
 
-func (w *writer) linkPrevious(root ptrace.Span, key threadKey, id rootID) {
-	if before, ok := w.batch.builder.previous.swap(key, id); ok {
-		link(root, before, linkPrevious)
+func (w *writer) linkPrevious(root ptrace.Span, key threadKey, trace told) {
+	if before, ok := w.batch.builder.previous.swap(key, trace); ok {
+		link(root, before.root, linkPrevious)
 	}
 }

@@ -51,6 +51,7 @@ const (
 	attrLinkRelation = "stall.link"
 	linkPrevious     = "previous_on_thread"
 	linkOwn          = "own_trace"
+	linkWakerCycle   = "waker_cycle"
 	linkActiveSpan   = "active_span"
 	attrLinkSource   = "stall.link.source"
 )

@@ -67,14 +67,14 @@ func TestPreviousRootsAreBounded(t *testing.T) {
 	p := newPreviousRoots(3)
 	key := func(n int) threadKey { return threadKey{tid: event.TID(n)} }
 	for n := range 10 {
-		if _, known := p.swap(key(n), rootID{}); known {
+		if _, known := p.swap(key(n), told{}); known {
 			t.Errorf("thread %d is known at once", n)
 		}
 	}
 	if len(p.roots) != 3 || len(p.order) != 3 {
 		t.Errorf("%d roots, %d in order", len(p.roots), len(p.order))
 	}
-	if _, known := p.swap(key(9), rootID{}); !known {
+	if _, known := p.swap(key(9), told{}); !known {
 		t.Error("the latest thread is forgotten")
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/gpucause/gpucause/internal/causality"
@@ -53,17 +55,27 @@ func TestStallsLinkToThePreviousOneOfTheirThread(t *testing.T) {
 	}
 }
 
-func TestADispatchersCallHasNoTraceToLinkTo(t *testing.T) {
-	wait := &causality.Interval{
-		OffCPU: &event.OffCPU{Start: 10, Wake: 50, End: 50}, Start: 10, Wake: 50, End: 50, Reason: event.ReasonFutex,
-	}
-	waker := launch(102, 20).Root
+// waiting is a stall that waited for what thread 102 did meanwhile.
+func waiting(start ktime.Time, meanwhile ...*causality.Interval) *causality.Stall {
+	s := stall(101, start)
+	from, to := start+5, start+45
+	s.Children = []*causality.Interval{{
+		Process: s.Process, Children: meanwhile,
+		OffCPU: &event.OffCPU{Start: from, Wake: to, End: to}, Start: from, Wake: to, End: to, Reason: event.ReasonFutex,
+	}}
+	return s
+}
+
+// inCycle is a call of thread 102, which has dispatch cycles.
+func inCycle(start ktime.Time) *causality.Interval {
+	waker := launch(102, start).Root
 	waker.InCycle = true
-	wait.Children = []*causality.Interval{waker}
-	s := stall(101, 5)
-	s.Children = []*causality.Interval{wait}
+	return waker
+}
+
+func TestADispatchersCallHasNoTraceToLinkTo(t *testing.T) {
 	batch := NewBuilder(Settings{}).NewBatch(0)
-	if calls := batch.AppendStall(s); len(calls) != 0 {
+	if calls := batch.AppendStall(waiting(5, inCycle(20))); len(calls) != 0 {
 		t.Errorf("%d calls of the dispatcher", len(calls))
 	}
 	for _, span := range all(batch.Traces()) {
@@ -71,6 +83,62 @@ func TestADispatchersCallHasNoTraceToLinkTo(t *testing.T) {
 			t.Errorf("%s has a link", span.Name())
 		}
 	}
+}
+
+func TestAWaitLinksToTheWakersCycleThatHasATrace(t *testing.T) {
+	offCPU := &causality.Interval{
+		Process: event.ProcessID{PID: 100, Start: 7}, Start: 510, Wake: 520, End: 520,
+		OffCPU: &event.OffCPU{Task: launch(102, 0).Root.Call.Task, Start: 400, Wake: 520, End: 520},
+	}
+	for name, test := range map[string]struct {
+		meanwhile []*causality.Interval
+		linked    bool
+	}{
+		"a call in it":       {[]*causality.Interval{inCycle(520)}, true},
+		"a wait in it":       {[]*causality.Interval{offCPU}, true},
+		"the second in it":   {[]*causality.Interval{inCycle(480), inCycle(520)}, true},
+		"before it":          {[]*causality.Interval{inCycle(480)}, false},
+		"ended as it began":  {[]*causality.Interval{inCycle(490)}, false},
+		"ended when it did":  {[]*causality.Interval{inCycle(590)}, true},
+		"after it":           {[]*causality.Interval{inCycle(600)}, false},
+		"nothing was told":   {nil, false},
+		"of another process": {[]*causality.Interval{{Process: event.ProcessID{PID: 100, Start: 8}, Call: inCycle(520).Call, InCycle: true}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			builder := NewBuilder(Settings{HostID: "a"})
+			wakers := builder.NewBatch(0)
+			wakers.AppendStall(stall(102, 500))
+			batch := builder.NewBatch(0)
+			batch.AppendStall(waiting(505, test.meanwhile...))
+			wait, cycle := all(batch.Traces())[1], all(wakers.Traces())[0]
+			if !test.linked {
+				assert.Zero(t, wait.Links().Len())
+				return
+			}
+			require.Equal(t, 1, wait.Links().Len())
+			link := wait.Links().At(0)
+			assert.Equal(t, cycle.TraceID(), link.TraceID())
+			assert.Equal(t, cycle.SpanID(), link.SpanID())
+			assert.Equal(t, map[string]any{"stall.link": "waker_cycle"}, link.Attributes().AsRaw())
+		})
+	}
+}
+
+// Calls are told in the order of their ends: what ended earlier has a trace already
+// or never gets one.
+func TestACallThatWasNotToldIsNotLinked(t *testing.T) {
+	before, unknown := launch(102, 20), launch(102, 96)
+	builder := NewBuilder(Settings{})
+	linked := func(c *causality.Chain) bool {
+		batch := builder.NewBatch(0)
+		batch.AppendStall(waiting(5, c.Root))
+		links := all(batch.Traces())[2].Links()
+		return links.Len() == 1 && links.At(0).TraceID() == builder.rootID(c.Process, c.Root.Call).trace
+	}
+	assert.False(t, linked(before))
+	assert.True(t, linked(unknown), "it ends with the cycle or later, and may be told yet")
+	builder.NewBatch(0).Append(before)
+	assert.True(t, linked(before))
 }
 
 func TestRandomCycles(t *testing.T) {
