@@ -69,6 +69,8 @@ func TestInvalidConfigsSayWhatToWrite(t *testing.T) {
 		"rule_for_all":      "requests::rules::0 would match every span: set scopes, spans or attributes",
 		"rule_twice":        `requests::rules::1::name is "a" again: use another`,
 		"rule_kind":         `requests::rules::0::kinds has "SERVER": use internal, server, client, producer, consumer or unspecified`,
+		"rule_attribute":    `requests::rules::0::attributes has "gen_ai.*.tokens": use * at the end only`,
+		"rule_attribute_2":  `requests::rules::0::attributes has "gen_ai.**": use * at the end only`,
 		"rule_detail":       `requests::rules::0::detail is "some": use full or summary`,
 		"rule_thread":       "requests::rules::0::fields has one of host_id and thread_id: set both or none",
 		"kinds":             "stalls::kinds is empty: use values of stall.kind, such as [stall, failed]",

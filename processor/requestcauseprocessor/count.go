@@ -82,6 +82,9 @@ func (r *report) held(ctx context.Context)   { r.RequestcausePayloadsHeld.Add(ct
 func (r *report) unheld(ctx context.Context) { r.RequestcausePayloadsUnheld.Add(ctx, 1) }
 func (r *report) early(ctx context.Context)  { r.RequestcausePayloadsEarly.Add(ctx, 1) }
 
+// unanswered counts a payload that goes on before its sender was found out.
+func (r *report) unanswered(ctx context.Context) { r.RequestcausePayloadsUnanswered.Add(ctx, 1) }
+
 func (r *report) stamped(ctx context.Context)  { r.RequestcauseResourcesStamped.Add(ctx, 1) }
 func (r *report) panicked(ctx context.Context) { r.RequestcausePanics.Add(ctx, 1) }
 

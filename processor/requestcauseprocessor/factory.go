@@ -34,12 +34,16 @@ func (f factory) createTraces(
 	if !ok {
 		return nil, fmt.Errorf("creating requestcause processor: configuration is a %T", cfg)
 	}
-	k, err := newKnowledge(config, set, f.machine(config))
+	created, err := f.create(config, set, next)
 	if err != nil {
 		return nil, fmt.Errorf("creating requestcause processor: %w", err)
 	}
+	return created, nil
+}
+
+func (f factory) create(config *Config, set processor.Settings, next consumer.Traces) (processor.Traces, error) {
 	if config.Mode == ModeResolve {
-		return &resolver{knowledge: k, next: next}, nil
+		return newResolver(config, set, f.machine(config), next)
 	}
-	return newJoiner(config, k, next), nil
+	return newJoiner(config, set, f.machine(config), next)
 }

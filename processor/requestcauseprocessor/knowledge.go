@@ -40,21 +40,22 @@ type knowledge struct {
 	core *core.Core
 }
 
-func newKnowledge(config *Config, set processor.Settings, m machine) (*knowledge, error) {
+// newKnowledge returns an instance that knows nothing, and reports on what h holds.
+func newKnowledge(config *Config, set processor.Settings, m machine, h *hold) (*knowledge, error) {
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
 	k := &knowledge{
 		logger:  set.Logger,
-		report:  newReport(telemetry),
+		report:  newReport(telemetry, h),
 		scanner: config.Requests.scanner(),
 		news:    make(chan struct{}, 1),
 		joins:   config.Mode == ModeJoin,
 		core:    core.New(config.coreSettings(set.BuildInfo.Version)),
 	}
 	k.locator = locate.New(locate.Settings{
-		HostID: m.hostID, HostName: m.hostName, Evidence: config.Groups.Evidence,
+		HostID: m.hostID, HostName: m.hostName, Evidence: config.Groups.Evidence, Now: now,
 	}, m.procs, k)
 	return k, k.report.register(k)
 }
@@ -114,14 +115,14 @@ func (k *knowledge) learnReports(reports []scan.Report) {
 	}
 }
 
-// locate returns which traced processes serve a request, of whose sender met was
-// found before.
-func (k *knowledge) locate(found *scan.Found, r *scan.Request, met locate.Met) group.Decision {
+// locate returns which traced processes serve a request, as far as the meeting with
+// its sender has told.
+func (k *knowledge) locate(found *scan.Found, r *scan.Request, m *locate.Meeting) group.Decision {
 	sender := &found.Senders[r.Sender].Sender
 	if r.Thread.TID != 0 {
-		return k.locator.LocateThread(sender, met, r.Thread.HostID, r.Thread.TID)
+		return k.locator.LocateThread(sender, m, r.Thread.HostID, r.Thread.TID)
 	}
-	return k.locator.Locate(sender, met)
+	return k.locator.Locate(sender, m)
 }
 
 // guard keeps a defect from taking the Collector with it: a payload is passed on
@@ -130,7 +131,7 @@ func (k *knowledge) guard(do func()) {
 	defer func() {
 		if defect := recover(); defect != nil {
 			k.report.panicked(context.Background())
-			k.logger.Error("A payload could not be joined", zap.String("defect", fmt.Sprint(defect)), zap.Stack("stack"))
+			k.logger.Error("A defect of this component was caught", zap.String("defect", fmt.Sprint(defect)), zap.Stack("stack"))
 		}
 	}()
 	do()

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // apiScript is an API server that starts an engine, which does nothing, tells its
@@ -57,7 +58,7 @@ func TestRealProcesses(t *testing.T) {
 	config := createDefaultConfig().(*Config)
 	this := thisMachine(config)
 	sink := new(consumertest.TracesSink)
-	f := fixtureOn(t, this, nil, sink)
+	f := fixtureOn(t, this, func(c *Config) { c.Wait = maxWait }, sink)
 	require.NoError(t, f.Start(context.Background(), componenttest.NewNopHost()))
 	begin := time.Now().Add(-3 * time.Second)
 	mine, others := aStall(begin), aStall(begin)
@@ -75,6 +76,9 @@ func TestRealProcesses(t *testing.T) {
 		ctx := client.NewContext(context.Background(), client.Info{Addr: addr})
 		require.NoError(t, f.ConsumeTraces(ctx, requests))
 	}
+	require.Eventually(t, func() bool {
+		return f.count(t, "requestcause_peers", attribute.String("result", "found")) == 2
+	}, maxWait/2, 10*time.Millisecond)
 	f.stop(t)
 	added := appended(sink.AllTraces()...)
 	for n, cause := range []string{"stall: lock", "stall: io"} {

@@ -18,8 +18,9 @@ type report struct {
 	hold *hold // nil in mode resolve
 }
 
-func newReport(telemetry *metadata.TelemetryBuilder) *report {
-	return &report{TelemetryBuilder: telemetry}
+// newReport returns a report on what h holds, which is nil where nothing is held.
+func newReport(telemetry *metadata.TelemetryBuilder, h *hold) *report {
+	return &report{TelemetryBuilder: telemetry, hold: h}
 }
 
 // stop ends the observation of what is known.
@@ -50,6 +51,7 @@ func (r *report) register(from source) error {
 		r.RegisterRequestcauseStartupsEvictedCallback(total(from, func(s locate.Stats) uint64 { return s.StartsLost })),
 		r.RegisterRequestcauseDecisionsDroppedCallback(total(from, func(s locate.Stats) uint64 { return s.Dropped })),
 		r.RegisterRequestcausePeersCallback(counts("result", func() map[string]uint64 { return peers(from.located()) })),
+		r.RegisterRequestcauseLookupsSlowCallback(counts("kind", func() map[string]uint64 { return slow(from.located()) })),
 		r.RegisterRequestcauseHoldPayloadsCallback(r.holdPayloads),
 		r.RegisterRequestcauseHoldBytesCallback(r.holdBytes),
 	)
@@ -95,6 +97,10 @@ func peers(s locate.Stats) map[string]uint64 {
 	return map[string]uint64{
 		"found": s.PeersFound, "foreign": s.PeersForeign, "unknown": s.Peers - s.PeersFound - s.PeersForeign,
 	}
+}
+
+func slow(s locate.Stats) map[string]uint64 {
+	return map[string]uint64{"processes": s.SlowLooks, "connection": s.SlowSearches}
 }
 
 func (r *report) holdPayloads(_ context.Context, o metric.Int64Observer) error {

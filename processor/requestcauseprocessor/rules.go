@@ -21,7 +21,7 @@ type RuleConfig struct {
 	// producer, consumer, unspecified.
 	Kinds []string `mapstructure:"kinds"`
 	// Attributes are names of attributes, which all must be there. One with a * at
-	// the end stands for any attribute that begins so.
+	// the end stands for any attribute that begins so; there is no * elsewhere.
 	Attributes []string `mapstructure:"attributes"`
 	// Fields are the names of the attributes with what is needed of a request.
 	Fields FieldsConfig `mapstructure:"fields"`

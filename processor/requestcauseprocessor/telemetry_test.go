@@ -1,11 +1,19 @@
 package requestcauseprocessor
 
 import (
+	"context"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/processor/processortest"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/metadata"
 )
 
 // count returns the value of one of the component's own metrics, over all
@@ -43,4 +51,37 @@ func (f *fixture) points(t testing.TB, name string) []metricdata.DataPoint[int64
 	}
 	require.Fail(t, "unknown kind of metric", "%s is %T", name, got.Data)
 	return nil
+}
+
+// TestMetricsMayBeReadFromTheBeginning reads them while instances are made; the
+// race detector is what it is for.
+func TestMetricsMayBeReadFromTheBeginning(t *testing.T) {
+	telemetry := componenttest.NewTelemetry()
+	settings := processortest.NewNopSettings(metadata.Type)
+	settings.TelemetrySettings = telemetry.NewTelemetrySettings()
+	made := make(chan struct{})
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			select {
+			case <-made:
+				return
+			default:
+				var all metricdata.ResourceMetrics
+				assert.NoError(t, telemetry.Reader.Collect(context.Background(), &all))
+			}
+		}
+	})
+	for _, mode := range []Mode{ModeJoin, ModeResolve} {
+		for range 20 {
+			config := createDefaultConfig().(*Config)
+			config.Mode = mode
+			created, err := NewFactory().CreateTraces(context.Background(), settings, config, consumertest.NewNop())
+			require.NoError(t, err)
+			require.NoError(t, created.Shutdown(context.Background()))
+		}
+	}
+	close(made)
+	reader.Wait()
+	require.NoError(t, telemetry.Shutdown(context.Background()))
 }

@@ -115,6 +115,11 @@ func (c *RuleConfig) validate(at int) error {
 			err = errors.Join(err, fmt.Errorf("%s::kinds has %q: use internal, server, client, producer, consumer or unspecified", key, kind))
 		}
 	}
+	for _, attribute := range c.Attributes {
+		if strings.Contains(strings.TrimSuffix(attribute, "*"), "*") {
+			err = errors.Join(err, fmt.Errorf("%s::attributes has %q: use * at the end only", key, attribute))
+		}
+	}
 	if _, ok := details[c.Detail]; !ok {
 		err = errors.Join(err, fmt.Errorf("%s::detail is %q: use full or summary", key, string(c.Detail)))
 	}

@@ -28,6 +28,7 @@ func (j *joiner) run(ctx context.Context) {
 			timer.Reset(pause)
 			select {
 			case <-j.hold.changed:
+			case <-j.hold.told():
 			case <-timer.C:
 				j.advance()
 			}
@@ -35,20 +36,18 @@ func (j *joiner) run(ctx context.Context) {
 	}
 }
 
-// meet looks who has sent what came, while the sender can still be asked for,
-// keeps that for the join, and remembers its requests as neighbours of others.
+// meet remembers the requests of what came as neighbours of others, once it is
+// known who has sent them.
 func (j *joiner) meet() {
-	j.guard(func() { j.locator.Look(now()) })
-	for p := j.hold.arrived(); p != nil; p = j.hold.arrived() {
+	for p := j.hold.arrived(time.Now()); p != nil; p = j.hold.arrived(time.Now()) {
 		j.guard(func() { j.remember(p) })
 	}
 }
 
 func (j *joiner) remember(p *held) {
-	p.met = j.locator.Meet(peerOf(p.client.Addr))
 	for i := range p.found.Requests {
 		r := &p.found.Requests[i]
-		d := j.locate(&p.found, r, p.met)
+		d := j.locate(&p.found, r, p.meeting)
 		j.mu.Lock()
 		j.core.Remember(&r.Request, &d, now())
 		j.mu.Unlock()
@@ -58,14 +57,15 @@ func (j *joiner) remember(p *held) {
 // release lets the first payload leave if it is to, and returns how long to wait
 // otherwise.
 func (j *joiner) release(ctx context.Context) time.Duration {
-	p, why, due := j.hold.next(time.Now())
+	p, why, again := j.hold.next(time.Now())
 	if p == nil {
-		if due.IsZero() {
+		if again.IsZero() {
 			return idle
 		}
-		return max(time.Until(due), time.Microsecond)
+		return max(time.Until(again), time.Microsecond)
 	}
 	defer j.hold.done(p)
+	defer p.meeting.End()
 	if why == exitEarly {
 		j.report.early(ctx)
 	}
@@ -74,13 +74,15 @@ func (j *joiner) release(ctx context.Context) time.Duration {
 	return 0
 }
 
-// join appends to a payload what its requests met.
+// join appends to a payload what its requests met, by what is known now.
 func (j *joiner) join(ctx context.Context, p *held) {
 	began := time.Now()
-	j.locator.Look(now())
+	if !p.meeting.Answered() {
+		j.report.unanswered(ctx)
+	}
 	decisions := make([]group.Decision, len(p.found.Requests))
 	for i := range p.found.Requests {
-		decisions[i] = j.locate(&p.found, &p.found.Requests[i], p.met)
+		decisions[i] = j.locate(&p.found, &p.found.Requests[i], p.meeting)
 	}
 	tally := newTally()
 	to := j.begin(p)

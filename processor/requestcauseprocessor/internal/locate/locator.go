@@ -9,6 +9,7 @@ import (
 
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/window"
 )
 
 // Bounds of what is kept, and for how long.
@@ -26,7 +27,13 @@ const (
 	remember = time.Minute
 )
 
-// Procs looks at the processes of this machine.
+// Patience is for how long what a look or a search may find is worth waiting for.
+// One that takes longer is overdue: it counts as slow, and nothing waits for it.
+const Patience = time.Second
+
+// Procs looks at the processes of this machine. Its methods may take any time, for
+// the machine may not let go of who looks at a process that hangs. Each is called
+// by one goroutine at a time.
 type Procs interface {
 	// Relatives returns processes and those related to them by descent, and whether
 	// these are all.
@@ -53,6 +60,8 @@ type Settings struct {
 	// is empty where its processes cannot be looked at.
 	HostID, HostName string
 	Evidence         []group.Evidence
+	// Now tells the time.
+	Now func() window.Time
 }
 
 // Stats are totals since the Locator was made.
@@ -64,21 +73,28 @@ type Stats struct {
 	PeersFound   uint64
 	PeersForeign uint64
 	Dropped      uint64 // decisions and peers that had no room and were made anew
+	// SlowLooks and SlowSearches took longer than Patience, or have not ended.
+	SlowLooks, SlowSearches uint64
 }
 
-// Locator finds process groups. It may be used from several goroutines.
+// Locator finds process groups. It may be used from several goroutines. Only Look
+// and Search ask the machine; no other method waits for them.
 type Locator struct {
 	settings Settings
 	procs    Procs // nil where there is none
 	known    Known
+	asked    chan struct{} // has a value after something was put into queue
 
 	mu        sync.Mutex
 	startups  *group.Startups
 	view      *group.View
 	viewed    uint64 // of Known.Changes
 	relatives relatives
+	look      *look // that is under way, or nil
 	decisions map[question]group.Decision
-	peers     map[netip.AddrPort]Met
+	peers     map[netip.AddrPort]*peer
+	queue     []*peer // to be searched for
+	search    *search // that is under way, or nil
 	stats     Stats
 }
 
@@ -88,20 +104,14 @@ type question struct {
 	at     group.Connection
 }
 
-// Met is what was found of the process at a sender's end of the connection while
-// that could be looked at. The zero Met says nothing.
-type Met struct {
-	connection group.Connection
-	start      uint64 // of the process
-}
-
 // New returns a Locator.
 func New(settings Settings, procs Procs, known Known) *Locator {
 	return &Locator{
 		settings: settings, procs: procs, known: known,
+		asked:     make(chan struct{}, 1),
 		startups:  group.NewStartups(),
 		decisions: make(map[question]group.Decision),
-		peers:     make(map[netip.AddrPort]Met),
+		peers:     make(map[netip.AddrPort]*peer),
 	}
 }
 
@@ -114,34 +124,21 @@ func (l *Locator) NoteStartup(trace pcommon.TraceID, sender process.Sender) {
 	}
 }
 
-// Meet looks for the process at a sender's end of the connection. What it finds is
-// for Locate, when the connection may be closed. That somebody else has it is not
-// kept where there was nobody yet whose it could have been.
-func (l *Locator) Meet(from process.Peer) Met {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	met := l.connection(from)
-	if len(l.relatives.all) == 0 {
-		return Met{}
-	}
-	return met
-}
-
-// Locate returns which traced processes serve a sender, of whom met was found
-// before.
-func (l *Locator) Locate(sender *process.Sender, met Met) group.Decision {
+// Locate returns which traced processes serve a sender, as far as it is known now:
+// m is the meeting with whoever has its end of the connection.
+func (l *Locator) Locate(sender *process.Sender, m *Meeting) group.Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.update()
-	return l.decide(sender, met)
+	return l.decide(sender, m)
 }
 
 // LocateThread returns which thread a span is of that names it.
-func (l *Locator) LocateThread(sender *process.Sender, met Met, hostID string, tid int64) group.Decision {
+func (l *Locator) LocateThread(sender *process.Sender, m *Meeting, hostID string, tid int64) group.Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.update()
-	return l.view.DecideThread(hostID, tid, sender, l.decide(sender, met), l.known.Knows)
+	return l.view.DecideThread(hostID, tid, sender, l.decide(sender, m), l.known.Knows)
 }
 
 // Stamp returns what another instance reads a decision from.
@@ -158,12 +155,24 @@ func (l *Locator) Stamp(d *group.Decision) string {
 func (l *Locator) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stats.StartsLost = l.startups.Evicted()
-	return l.stats
+	s := l.stats
+	s.StartsLost = l.startups.Evicted()
+	if l.look != nil && l.overdue(l.look.began) {
+		s.SlowLooks++
+	}
+	if l.search != nil && l.overdue(l.search.began) {
+		s.SlowSearches++
+	}
+	return s
 }
 
-func (l *Locator) decide(sender *process.Sender, met Met) group.Decision {
-	q := question{sender: *sender, at: l.at(sender.Peer, met)}
+// overdue reports whether what began then has been under way for too long.
+func (l *Locator) overdue(began window.Time) bool {
+	return time.Duration(l.settings.Now()-began) > Patience
+}
+
+func (l *Locator) decide(sender *process.Sender, m *Meeting) group.Decision {
+	q := question{sender: *sender, at: l.at(m)}
 	if kept, ok := l.decisions[q]; ok {
 		return kept
 	}
@@ -174,53 +183,4 @@ func (l *Locator) decide(sender *process.Sender, met Met) group.Decision {
 	}
 	l.decisions[q] = d
 	return d
-}
-
-// at returns what is known of the process at the sender's end. The process that
-// was met there counts first, for the port may be another's since; that it was
-// somebody else counts where nothing can be found any more.
-func (l *Locator) at(from process.Peer, met Met) group.Connection {
-	if l.remembers(met) {
-		return met.connection
-	}
-	found := l.connection(from).connection
-	if found == (group.Connection{}) {
-		found.Foreign = met.connection.Foreign
-	}
-	return found
-}
-
-// remembers reports whether a process was met, and is still known.
-func (l *Locator) remembers(met Met) bool {
-	r := l.relatives.all[met.connection.PID]
-	return r != nil && r.Start == met.start
-}
-
-// connection looks for the process at the sender's end, once for a time.
-func (l *Locator) connection(from process.Peer) Met {
-	if l.procs == nil || from.Addr.Port() == 0 {
-		return Met{}
-	}
-	if kept, ok := l.peers[from.Addr]; ok {
-		return kept
-	}
-	pid, foreign := l.procs.Owner(from.Addr, l.relatives.all)
-	l.stats.Peers++
-	found := Met{connection: group.Connection{PID: pid, Foreign: foreign}}
-	if r := l.relatives.all[pid]; r != nil {
-		found.start = r.Start
-		l.stats.PeersFound++
-	} else if foreign {
-		l.stats.PeersForeign++
-	}
-	l.keep(from.Addr, found)
-	return found
-}
-
-func (l *Locator) keep(addr netip.AddrPort, found Met) {
-	if len(l.peers) >= maxPeers {
-		l.stats.Dropped += uint64(len(l.peers))
-		clear(l.peers)
-	}
-	l.peers[addr] = found
 }

@@ -14,12 +14,14 @@ import (
 
 const host = "4c4c4544"
 
-// machine is a fake proc: what is on it, and how often it was looked at.
+// machine is a fake proc: what is on it, how often it was looked at, and what time
+// it is there.
 type machine struct {
 	relatives process.Relatives
 	owners    map[netip.AddrPort]int64
 	looks     int
 	asked     int
+	now       window.Time
 }
 
 func (m *machine) Relatives([]int64) (process.Relatives, bool) {
@@ -65,7 +67,15 @@ func server() (*machine, *tracedProcesses, *Locator) {
 	}
 	k := &tracedProcesses{}
 	k.add(101, 100)
-	return m, k, New(Settings{HostID: host, HostName: "node-1", Evidence: group.AllEvidence()}, m, k)
+	m.now = at(0)
+	return m, k, New(m.settings(host, "node-1"), m, k)
+}
+
+func (m *machine) settings(hostID, hostName string) Settings {
+	return Settings{
+		HostID: hostID, HostName: hostName, Evidence: group.AllEvidence(),
+		Now: func() window.Time { return m.now },
+	}
 }
 
 var peerAddr = netip.MustParseAddrPort("127.0.0.1:40001")
@@ -74,10 +84,22 @@ func byPeer() *process.Sender {
 	return &process.Sender{Peer: process.Peer{Addr: peerAddr, SameHost: true}}
 }
 
-// located looks first, as whoever joins does.
-func located(l *Locator, sender *process.Sender, now window.Time) group.Decision {
-	l.Look(now)
-	return l.Locate(sender, Met{})
+// met has what there is to look at and to search for looked at and searched for,
+// and returns the meeting with a sender that came before.
+func met(l *Locator, sender *process.Sender) *Meeting {
+	l.Look()
+	m := l.Meet(sender.Peer)
+	for l.Search() {
+	}
+	return m
+}
+
+// located looks and searches first, as whoever joins may expect.
+func (m *machine) located(l *Locator, sender *process.Sender, now window.Time) group.Decision {
+	m.now = now
+	meeting := met(l, sender)
+	defer meeting.End()
+	return l.Locate(sender, meeting)
 }
 
 func at(d time.Duration) window.Time { return window.Time(time.Hour + d) }
@@ -85,7 +107,7 @@ func at(d time.Duration) window.Time { return window.Time(time.Hour + d) }
 func TestDecisionsAreKept(t *testing.T) {
 	m, _, l := server()
 	for range 10 {
-		d := located(l, byPeer(), at(0))
+		d := m.located(l, byPeer(), at(0))
 		assert.Equal(t, group.EvidencePeer, d.Evidence)
 		assert.Equal(t, []process.ID{1}, d.Members)
 	}
@@ -96,11 +118,11 @@ func TestDecisionsAreKept(t *testing.T) {
 
 func TestItIsLookedAgainFromTimeToTime(t *testing.T) {
 	m, _, l := server()
-	located(l, byPeer(), at(0))
-	located(l, byPeer(), at(lookEvery-1))
+	m.located(l, byPeer(), at(0))
+	m.located(l, byPeer(), at(lookEvery-1))
 	assert.Equal(t, 1, m.looks)
 	delete(m.owners, peerAddr) // the connection is gone
-	located(l, byPeer(), at(lookEvery))
+	m.located(l, byPeer(), at(lookEvery))
 	assert.Equal(t, 2, m.looks)
 	assert.Equal(t, 2, m.asked)
 }
@@ -108,51 +130,54 @@ func TestItIsLookedAgainFromTimeToTime(t *testing.T) {
 func TestItIsLookedAgainForNewProcesses(t *testing.T) {
 	m, k, l := server()
 	other := &process.Sender{PID: 200}
-	assert.Equal(t, group.Unresolved, located(l, other, at(0)).Outcome)
+	assert.Equal(t, group.Unresolved, m.located(l, other, at(0)).Outcome)
 	m.relatives[200] = &process.Relative{PID: 200, OwnPID: 200, Start: 3}
 	m.relatives[201] = &process.Relative{PID: 201, OwnPID: 201, ParentPID: 200, Start: 4}
 	k.add(201, 200)
-	assert.Equal(t, group.Resolved, located(l, other, at(lookPause/2)).Outcome, "by what its resource says")
+	assert.Equal(t, group.Resolved, m.located(l, other, at(lookPause/2)).Outcome, "by what its resource says")
 	assert.Equal(t, 1, m.looks, "too soon")
-	d := located(l, other, at(lookPause))
+	d := m.located(l, other, at(lookPause))
 	assert.Equal(t, 2, m.looks)
 	assert.Equal(t, []process.ID{2}, d.Members)
-	located(l, other, at(2*lookPause))
+	m.located(l, other, at(2*lookPause))
 	assert.Equal(t, 2, m.looks)
 }
 
 func TestProcessesAreRememberedBeyondTheirEnd(t *testing.T) {
 	m, _, l := server()
-	located(l, byPeer(), at(0))
+	m.located(l, byPeer(), at(0))
 	m.relatives, m.owners = process.Relatives{}, nil
 	for _, later := range []time.Duration{lookEvery, 2 * lookEvery, remember} {
-		d := located(l, byPeer(), at(later))
+		d := m.located(l, byPeer(), at(later))
 		assert.Equal(t, group.EvidencePeer, d.Evidence, "%s later", later)
 	}
-	d := located(l, byPeer(), at(remember+2*lookEvery))
+	d := m.located(l, byPeer(), at(remember+2*lookEvery))
 	assert.Equal(t, group.EvidenceHost, d.Evidence, "the traced process is known still, its relatives are not")
 }
 
 func TestNumberThatIsUsedAgain(t *testing.T) {
 	m, _, l := server()
-	located(l, byPeer(), at(0))
+	m.located(l, byPeer(), at(0))
 	m.relatives[100] = &process.Relative{PID: 100, OwnPID: 100, Start: 99, Executable: "bash"}
 	m.relatives[101] = &process.Relative{PID: 101, OwnPID: 101, ParentPID: 1, Start: 98, Executable: "bash"}
-	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(lookEvery)).Outcome)
+	assert.Equal(t, group.Unresolved, m.located(l, byPeer(), at(lookEvery)).Outcome)
 }
 
 func TestWithoutProc(t *testing.T) {
-	_, k, _ := server()
-	l := New(Settings{HostName: "node-1", Evidence: group.AllEvidence()}, nil, k)
-	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(0)).Outcome)
-	assert.Equal(t, group.EvidenceProcess, located(l, &process.Sender{PID: 100}, at(0)).Evidence)
+	m, k, _ := server()
+	l := New(m.settings("", "node-1"), nil, k)
+	assert.Equal(t, group.Unresolved, m.located(l, byPeer(), at(0)).Outcome)
+	assert.Equal(t, group.EvidenceProcess, m.located(l, &process.Sender{PID: 100}, at(0)).Evidence)
 	assert.Zero(t, l.Stats())
+	meeting := l.Meet(byPeer().Peer)
+	assert.True(t, meeting.Answered(), "there is nothing to wait for")
+	meeting.End()
 }
 
 func TestForeignPeer(t *testing.T) {
 	m, _, l := server()
 	m.owners[peerAddr] = 0
-	assert.Equal(t, group.Unresolved, located(l, byPeer(), at(0)).Outcome)
+	assert.Equal(t, group.Unresolved, m.located(l, byPeer(), at(0)).Outcome)
 	assert.Equal(t, Stats{Looks: 1, Peers: 1, PeersForeign: 1}, l.Stats())
 }
 
@@ -194,12 +219,10 @@ func TestWhoWasMetCountsWhenTheConnectionIsClosed(t *testing.T) {
 			m, _, l := server()
 			m.relatives[other] = &process.Relative{PID: other, OwnPID: other, Start: 3, Executable: "python"}
 			m.owners[peerAddr] = test.met
-			l.Look(at(0))
-			met := l.Meet(byPeer().Peer)
+			meeting := met(l, byPeer())
 			test.since(m)
-			l.Look(at(lookEvery))
-			assert.Equal(t, test.without, l.Locate(byPeer(), Met{}).Outcome)
-			got := l.Locate(byPeer(), met)
+			assert.Equal(t, test.without, m.located(l, byPeer(), at(lookEvery)).Outcome)
+			got := l.Locate(byPeer(), meeting)
 			assert.Equal(t, test.want, got.Outcome)
 			assert.Equal(t, test.by, got.Evidence)
 		})
@@ -212,21 +235,22 @@ func TestNobodyIsForeignBeforeProcessesAreKnown(t *testing.T) {
 	m, k, l := server()
 	traced := k.all
 	k.all, m.owners[peerAddr] = nil, 0
-	l.Look(at(0))
-	met := l.Meet(byPeer().Peer)
-	assert.Equal(t, Met{}, met)
+	meeting := met(l, byPeer())
+	assert.Zero(t, m.asked)
 	k.all, k.changes = traced, k.changes+1
 	delete(m.owners, peerAddr)
-	l.Look(at(lookPause))
-	assert.Equal(t, group.EvidenceHost, l.Locate(byPeer(), met).Evidence)
+	m.now = at(lookPause)
+	l.Look()
+	assert.True(t, l.Search(), "it is asked again for who waits")
+	assert.Equal(t, group.EvidenceHost, l.Locate(byPeer(), meeting).Evidence)
 }
 
 func TestWhatIsKeptIsBounded(t *testing.T) {
-	_, _, l := server()
+	m, _, l := server()
 	for n := range 3 * maxPeers {
 		sender := byPeer()
 		sender.Peer.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), uint16(n+1))
-		located(l, sender, at(0))
+		m.located(l, sender, at(0))
 		assert.LessOrEqual(t, len(l.peers), maxPeers)
 		assert.LessOrEqual(t, len(l.decisions), maxDecisions)
 	}
@@ -234,18 +258,18 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 }
 
 func TestStartupIsNews(t *testing.T) {
-	_, k, _ := server()
-	l := New(Settings{Evidence: group.AllEvidence()}, nil, k)
+	m, k, _ := server()
+	l := New(m.settings("", ""), nil, k)
 	api := process.Sender{PID: 70, HostID: host}
-	assert.Equal(t, group.EvidenceHost, located(l, &api, at(0)).Evidence)
+	assert.Equal(t, group.EvidenceHost, m.located(l, &api, at(0)).Evidence)
 	l.NoteStartup([16]byte{1}, api)
 	l.NoteStartup([16]byte{1}, process.Sender{PID: 101, HostID: host, Role: "engine_core"})
-	assert.Equal(t, group.EvidenceStartup, located(l, &api, at(0)).Evidence)
+	assert.Equal(t, group.EvidenceStartup, m.located(l, &api, at(0)).Evidence)
 }
 
 func TestStamp(t *testing.T) {
-	_, _, l := server()
+	m, _, l := server()
 	assert.Empty(t, l.Stamp(&group.Decision{}))
-	d := located(l, byPeer(), at(0))
+	d := m.located(l, byPeer(), at(0))
 	assert.Equal(t, host+"/101", l.Stamp(&d))
 }

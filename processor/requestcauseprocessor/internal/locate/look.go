@@ -10,52 +10,110 @@ import (
 
 // relatives is what was read of this machine's processes.
 type relatives struct {
-	all    process.Relatives
-	looked window.Time // 0: not yet
-	seen   uint64      // of Known.Changes, then
-	none   bool        // then there was nothing to look at
+	all    process.Relatives // not changed once it is here
+	round  uint64            // grows with every look that was taken over
+	looked window.Time       // 0: not yet
+	seen   uint64            // of Known.Changes, then
+	none   bool              // then there was nothing to look at
 	ended  map[int64]window.Time
 }
 
-// Look looks at the traced processes of this machine and their relatives, where
-// it is time to. It is for one goroutine, beside those that call the other
-// methods: these do not wait for it.
-func (l *Locator) Look(now window.Time) {
-	of, seen, due := l.dueLook(now)
-	if !due {
-		return
-	}
-	found, all := l.procs.Relatives(of)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !all {
-		l.stats.LooksCut++
-	}
-	l.relatives.replace(found, now)
-	l.relatives.looked, l.relatives.seen = now, seen
-	l.stats.Looks++
-	l.forgetPeers()
-	l.makeView()
+// look is one at the processes of this machine.
+type look struct {
+	of    []int64
+	seen  uint64 // of Known.Changes
+	began window.Time
+	found process.Relatives // nil unless it has ended without a defect
+	all   bool
 }
 
-// dueLook returns which processes to look at, and for which number of changes,
-// if it is time to.
-func (l *Locator) dueLook(now window.Time) (of []int64, seen uint64, due bool) {
+// Look looks at the traced processes of this machine and their relatives, where
+// it is time to. It is for one goroutine, and may take any time: until it has
+// ended, what was known before holds.
+func (l *Locator) Look() {
+	k := l.beginLook()
+	if k == nil {
+		return
+	}
+	defer l.endLook(k)
+	k.found, k.all = l.procs.Relatives(k.of)
+}
+
+// beginLook returns a look if it is time to, and nil otherwise.
+func (l *Locator) beginLook() *look {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.procs == nil || l.settings.HostID == "" || !l.relatives.due(l.known.Changes(), now) {
-		return nil, 0, false
+	now := l.settings.Now()
+	if !l.looks() || !l.relatives.due(l.known.Changes(), now) {
+		return nil
 	}
 	traced, seen := l.known.Traced()
+	k := &look{seen: seen, began: now}
 	for _, t := range traced {
 		if t.HostID == l.settings.HostID {
-			of = append(of, t.PID)
+			k.of = append(k.of, t.PID)
 		}
 	}
-	if l.relatives.none = len(of) == 0; l.relatives.none {
+	if l.relatives.none = len(k.of) == 0; l.relatives.none {
 		l.relatives.seen = seen
+		l.askAgain()
+		return nil
 	}
-	return of, seen, len(of) > 0
+	l.look = k
+	return k
+}
+
+// endLook takes over what was found. A look with a defect has found nothing, and
+// is not tried again before the next one is due.
+func (l *Locator) endLook(k *look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.look = nil
+	l.relatives.looked, l.relatives.seen = k.began, k.seen
+	l.stats.Looks++
+	if l.overdue(k.began) {
+		l.stats.SlowLooks++
+	}
+	if k.found != nil {
+		if !k.all {
+			l.stats.LooksCut++
+		}
+		l.relatives.replace(k.found, k.began)
+		l.makeView()
+	}
+	l.askAgain()
+}
+
+// looks reports whether the processes of this machine can be looked at.
+func (l *Locator) looks() bool { return l.procs != nil && l.settings.HostID != "" }
+
+// pending reports whether a look is to be waited for: traced processes have come
+// or gone since the last one, and nothing keeps it from ending soon.
+func (l *Locator) pending() bool {
+	changes := l.known.Changes()
+	if !l.looks() || l.relatives.seen == changes {
+		return false
+	}
+	if l.look != nil {
+		return !l.overdue(l.look.began)
+	}
+	return l.relatives.due(changes, l.settings.Now())
+}
+
+// Rest returns for how long Look has nothing to do, unless traced processes come
+// or go. It is more than 0.
+func (l *Locator) Rest() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	every := lookEvery
+	if l.relatives.seen != l.known.Changes() {
+		every = lookPause
+	}
+	rest := every - time.Duration(l.settings.Now()-l.relatives.looked)
+	if rest <= 0 || rest > every {
+		return lookPause
+	}
+	return rest
 }
 
 // due reports whether what was read is too old: after a while in any case, and
@@ -102,14 +160,5 @@ func (r *relatives) replace(found process.Relatives, now window.Time) {
 		}
 	}
 	r.all, r.ended = found, ended
-}
-
-// forgetPeers forgets whose connections are whose, but for those of processes
-// that have ended, of which it could not be found again.
-func (l *Locator) forgetPeers() {
-	for addr, p := range l.peers {
-		if _, ended := l.relatives.ended[p.connection.PID]; !ended || !l.remembers(p) {
-			delete(l.peers, addr)
-		}
-	}
+	r.round++
 }

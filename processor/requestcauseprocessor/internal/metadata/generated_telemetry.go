@@ -36,11 +36,13 @@ type TelemetryBuilder struct {
 	RequestcauseJoinDuration              metric.Float64Histogram
 	RequestcauseLinksAppended             metric.Int64Counter
 	RequestcauseLinksOmitted              metric.Int64Counter
+	RequestcauseLookupsSlow               metric.Int64ObservableCounter
 	RequestcauseNeighbours                metric.Int64ObservableGauge
 	RequestcauseNeighboursEvicted         metric.Int64ObservableCounter
 	RequestcausePanics                    metric.Int64Counter
 	RequestcausePayloadsEarly             metric.Int64Counter
 	RequestcausePayloadsHeld              metric.Int64Counter
+	RequestcausePayloadsUnanswered        metric.Int64Counter
 	RequestcausePayloadsUnheld            metric.Int64Counter
 	RequestcausePeers                     metric.Int64ObservableCounter
 	RequestcauseProcessLooks              metric.Int64ObservableCounter
@@ -115,6 +117,21 @@ func (builder *TelemetryBuilder) RegisterRequestcauseHoldPayloadsCallback(cb met
 		cb(ctx, &observerInt64{inst: builder.RequestcauseHoldPayloads, obs: o})
 		return nil
 	}, builder.RequestcauseHoldPayloads)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterRequestcauseLookupsSlowCallback sets callback for observable RequestcauseLookupsSlow metric.
+func (builder *TelemetryBuilder) RegisterRequestcauseLookupsSlowCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.RequestcauseLookupsSlow, obs: o})
+		return nil
+	}, builder.RequestcauseLookupsSlow)
 	if err != nil {
 		return err
 	}
@@ -426,6 +443,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{link}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.RequestcauseLookupsSlow, err = builder.meter.Int64ObservableCounter(
+		"otelcol_requestcause_lookups_slow",
+		metric.WithDescription("Looks at processes (attribute kind: processes) and searches for the process that has a connection (connection) that took longer than a second or have not ended; nothing waited for them any longer. [Development]"),
+		metric.WithUnit("{lookup}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.RequestcauseNeighbours, err = builder.meter.Int64ObservableGauge(
 		"otelcol_requestcause_neighbours",
 		metric.WithDescription("Request spans that are remembered, to be named as neighbours. [Development]"),
@@ -440,8 +463,8 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.RequestcausePanics, err = builder.meter.Int64Counter(
 		"otelcol_requestcause_panics",
-		metric.WithDescription("Payloads in whose join a defect of this component was caught; they were passed on. [Development]"),
-		metric.WithUnit("{payload}"),
+		metric.WithDescription("Defects of this component that were caught, in the join of a payload or in finding out who has sent it; the payload was passed on. [Development]"),
+		metric.WithUnit("{defect}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.RequestcausePayloadsEarly, err = builder.meter.Int64Counter(
@@ -453,6 +476,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.RequestcausePayloadsHeld, err = builder.meter.Int64Counter(
 		"otelcol_requestcause_payloads_held",
 		metric.WithDescription("Payloads that were held for late stalls. [Development]"),
+		metric.WithUnit("{payload}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.RequestcausePayloadsUnanswered, err = builder.meter.Int64Counter(
+		"otelcol_requestcause_payloads_unanswered",
+		metric.WithDescription("Payloads with requests that went on before it was found out who has sent them, because that took too long; what was known then counted. [Development]"),
 		metric.WithUnit("{payload}"),
 	)
 	errs = errors.Join(errs, err)

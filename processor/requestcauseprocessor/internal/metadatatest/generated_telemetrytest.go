@@ -144,6 +144,22 @@ func AssertEqualRequestcauseLinksOmitted(t *testing.T, tt *componenttest.Telemet
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
+func AssertEqualRequestcauseLookupsSlow(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_requestcause_lookups_slow",
+		Description: "Looks at processes (attribute kind: processes) and searches for the process that has a connection (connection) that took longer than a second or have not ended; nothing waited for them any longer. [Development]",
+		Unit:        "{lookup}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_requestcause_lookups_slow")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
 func AssertEqualRequestcauseNeighbours(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_requestcause_neighbours",
@@ -177,8 +193,8 @@ func AssertEqualRequestcauseNeighboursEvicted(t *testing.T, tt *componenttest.Te
 func AssertEqualRequestcausePanics(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_requestcause_panics",
-		Description: "Payloads in whose join a defect of this component was caught; they were passed on. [Development]",
-		Unit:        "{payload}",
+		Description: "Defects of this component that were caught, in the join of a payload or in finding out who has sent it; the payload was passed on. [Development]",
+		Unit:        "{defect}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
 			IsMonotonic: true,
@@ -218,6 +234,22 @@ func AssertEqualRequestcausePayloadsHeld(t *testing.T, tt *componenttest.Telemet
 		},
 	}
 	got, err := tt.GetMetric("otelcol_requestcause_payloads_held")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualRequestcausePayloadsUnanswered(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_requestcause_payloads_unanswered",
+		Description: "Payloads with requests that went on before it was found out who has sent them, because that took too long; what was known then counted. [Development]",
+		Unit:        "{payload}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_requestcause_payloads_unanswered")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }

@@ -32,6 +32,10 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterRequestcauseLookupsSlowCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterRequestcauseNeighboursCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -100,6 +104,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.RequestcausePanics.Add(context.Background(), 1)
 	tb.RequestcausePayloadsEarly.Add(context.Background(), 1)
 	tb.RequestcausePayloadsHeld.Add(context.Background(), 1)
+	tb.RequestcausePayloadsUnanswered.Add(context.Background(), 1)
 	tb.RequestcausePayloadsUnheld.Add(context.Background(), 1)
 	tb.RequestcauseRequestsAmbiguous.Add(context.Background(), 1)
 	tb.RequestcauseRequestsJoined.Add(context.Background(), 1)
@@ -136,6 +141,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualRequestcauseLinksOmitted(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualRequestcauseLookupsSlow(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualRequestcauseNeighbours(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -149,6 +157,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualRequestcausePayloadsHeld(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualRequestcausePayloadsUnanswered(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualRequestcausePayloadsUnheld(t, testTel,
