@@ -91,7 +91,8 @@ type SpansConfig struct {
 	// Top is how many stalls of one request are shown.
 	Top uint32 `mapstructure:"top"`
 	// MaxPerSecond is the sustained rate of appended children and summaries;
-	// bursts may take as many as two seconds' worth.
+	// bursts may take as many as two seconds' worth, of which one is kept for
+	// summaries.
 	MaxPerSecond uint32 `mapstructure:"max_per_second"`
 	// MaxRequestsPerStall is how many requests the trace of one stall is linked to.
 	MaxRequestsPerStall uint32 `mapstructure:"max_requests_per_stall"`

@@ -123,27 +123,56 @@ func TestWhatIsKnownIsCounted(t *testing.T) {
 
 func TestBudgetIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, func(c *Config) { c.Spans.MaxPerSecond = 2 }) // four at once
+		f := newFixture(t, func(c *Config) { c.Spans.MaxPerSecond = 2 }) // four at once, of which two are for summaries
 		f.start(t)
 		begin := time.Now()
 		time.Sleep(2 * time.Second)
 		other := aStall(begin.Add(200 * time.Millisecond))
 		require.NoError(t, f.ConsumeTraces(context.Background(), stallTraces(aStall(begin), other)))
-		calls := []call{aCall(1, begin), aCall(2, begin), aCall(3, begin)}
+		calls := []call{aCall(1, begin), aCall(2, begin), aCall(3, begin), aCall(4, begin)}
 		require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(calls...)))
 		f.drain(t)
 		added := appended(f.out.AllTraces()...)
 		for n, want := range []struct {
 			stalls  int
 			summary bool
-		}{{2, true}, {0, true}, {0, false}} {
+		}{{1, true}, {0, true}, {0, true}, {0, false}} {
 			stalls, summary := childrenOf(added, &calls[n])
 			assert.Len(t, stalls, want.stalls)
-			assert.Equal(t, want.summary, summary != nil, "the summary comes first")
+			assert.Equal(t, want.summary, summary != nil, "summaries come first, also those of later requests")
 		}
 		assert.Equal(t, int64(1), f.count(t, "requestcause_requests_over_budget"))
-		assert.Equal(t, int64(5), f.count(t, "requestcause_children_omitted", attribute.String("reason", "budget")))
+		assert.Equal(t, int64(1), f.count(t, "requestcause_children_appended"))
+		assert.Equal(t, int64(7), f.count(t, "requestcause_children_omitted", attribute.String("reason", "budget")))
 		f.stop(t)
+	})
+}
+
+// TestEveryRequestHasASummary has as many requests as there may be spans in a
+// second, all of which meet the same many stalls.
+func TestEveryRequestHasASummary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, func(c *Config) { c.Spans.MaxPerSecond = 50 })
+		f.start(t)
+		begin := time.Now()
+		var stalls []cycle
+		for n := range 15 {
+			stalls = append(stalls, aStall(begin.Add(time.Duration(50*n)*time.Millisecond)))
+		}
+		time.Sleep(2 * time.Second)
+		require.NoError(t, f.ConsumeTraces(context.Background(), stallTraces(stalls...)))
+		var calls []call
+		for n := range 50 {
+			calls = append(calls, aCall(n, begin))
+			require.NoError(t, f.ConsumeTraces(fromAPIServer(), vllmTraces(calls[n])))
+		}
+		f.stop(t)
+		added := appended(f.out.AllTraces()...)
+		for n := range calls {
+			_, summary := childrenOf(added, &calls[n])
+			require.NotNil(t, summary, "request %d", n)
+			assert.Equal(t, int64(15), valueOf(*summary, "stall.count"), "of all stalls, shown or not")
+		}
 	})
 }
 
@@ -224,4 +253,16 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	for name := range metrics.ToStringMap() {
 		assert.Contains(t, string(page), "`"+name+"`")
 	}
+}
+
+// TestSuppressedStallsAreDocumented looks for the receiver's counter of the stalls
+// that no processor ever sees, which the same page names.
+func TestSuppressedStallsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/requests.md")
+	require.NoError(t, err)
+	receiver, err := os.ReadFile("../../receiver/gpucausereceiver/documentation.md")
+	require.NoError(t, err)
+	const counter = "otelcol_gpucause_stalls_suppressed"
+	assert.Contains(t, string(receiver), "### "+counter)
+	assert.GreaterOrEqual(t, strings.Count(string(page), "`"+counter+"`"), 3, "for who reads a summary, who finds none, and who looks what is lost")
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,11 +69,33 @@ func checkSpan(t testing.TB, span ptrace.Span, parents map[spanKey][]ptrace.Span
 			"%s does not stick out of its request", span.Name())
 	}
 	require.Empty(t, parents[keyOf(span)], "no id is one that was there")
-	for key := range span.Attributes().All() {
+	for key, value := range span.Attributes().All() {
 		require.False(t, strings.HasPrefix(key, "gen_ai."), key)
+		checkShare(t, key, value)
 	}
 	for _, link := range span.Links().All() {
 		require.False(t, link.TraceID().IsEmpty() || link.SpanID().IsEmpty())
+	}
+}
+
+// line is how a neighbour is written.
+var line = regexp.MustCompile(`: (?:n \d+, )?(?:logprobs \d+, )?\d+ prompt and \d+ completion tokens, beside it for [\d.]+ m?s, (\d+) % of the known work$`)
+
+// checkShare checks that what is a part of something is one.
+func checkShare(t testing.TB, key string, value pcommon.Value) {
+	t.Helper()
+	switch {
+	case key == "stall.share", key == "stall.blocker.share", strings.HasPrefix(key, "stall.phase."):
+		require.GreaterOrEqual(t, value.Double(), 0.0, key)
+		require.LessOrEqual(t, value.Double(), 1.0, key)
+	case key == "stall.neighbours":
+		for _, neighbour := range value.Slice().All() {
+			parts := line.FindStringSubmatch(neighbour.Str())
+			require.NotNil(t, parts, neighbour.Str())
+			share, err := strconv.Atoi(parts[1])
+			require.NoError(t, err)
+			require.LessOrEqual(t, share, 100)
+		}
 	}
 }
 
@@ -175,7 +199,7 @@ func randomTime(random *rand.Rand) time.Duration {
 // spoil makes a span that makes no sense, but for its id.
 func spoil(random *rand.Rand, span ptrace.Span) {
 	attributes := span.Attributes()
-	switch random.IntN(8) {
+	switch random.IntN(9) {
 	case 0:
 		span.SetEndTimestamp(span.StartTimestamp() - 1)
 	case 1:
@@ -195,12 +219,37 @@ func spoil(random *rand.Rand, span ptrace.Span) {
 		attributes.PutStr("gen_ai.request.id", strings.Repeat("long ", 10_000))
 	case 7:
 		span.SetParentSpanID(span.SpanID())
+	case 8:
+		attributes.PutInt("gen_ai.request.logprobs", math.MaxInt64-random.Int64N(2))
+		attributes.PutInt("gen_ai.usage.completion_tokens", random.Int64())
 	}
 }
 
+// hugeTraces are requests that claim more work than there can be.
+func hugeTraces() ptrace.Traces {
+	traces := vllmTraces(aCall(1, fuzzBegin), aCall(2, fuzzBegin), aCall(3, fuzzBegin), aCall(4, fuzzBegin))
+	huge := traces.ResourceSpans().At(0).ScopeSpans().At(0).Spans()
+	huge.At(0).Attributes().PutInt("gen_ai.request.logprobs", math.MaxInt64)
+	huge.At(1).Attributes().PutInt("gen_ai.usage.completion_tokens", math.MaxInt64)
+	for n := 2; n < 4; n++ { // two sequences of one request
+		huge.At(n).Attributes().PutStr("gen_ai.request.id", "cmpl-huge")
+		huge.At(n).Attributes().PutInt("gen_ai.usage.completion_tokens", math.MaxInt64)
+		huge.At(n).Attributes().PutStr("gen_ai.usage.prompt_tokens", "9223372036854775807")
+	}
+	return traces
+}
+
 // fuzzed sends a payload, twice, after stalls of the engine, and checks what
-// comes out.
+// comes out. It is two seconds after fuzzBegin then.
 func fuzzed(t *testing.T, traces ptrace.Traces) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(fuzzBegin.Add(2 * time.Second)))
+		fuzzedNow(t, traces)
+	})
+}
+
+func fuzzedNow(t *testing.T, traces ptrace.Traces) {
+	t.Helper()
 	sink := new(consumertest.TracesSink)
 	fix := fixtureOn(t, machine{hostID: hostID, procs: vllmServer{}}, func(c *Config) {
 		c.Wait, c.Stalls.Retention = 0, time.Hour
@@ -232,7 +281,8 @@ func FuzzPayload(f *testing.F) {
 	}
 	f.Add(marshal(f, vllmTraces(aCall(1, fuzzBegin), aCall(2, fuzzBegin))))
 	f.Add(marshal(f, stallTraces(aStall(fuzzBegin))))
-	f.Add(marshal(f, sglangTraces(fuzzBegin, 101)))
+	f.Add(marshal(f, sglangTraces(fuzzBegin)))
+	f.Add(marshal(f, hugeTraces()))
 	both := vllmTraces(aCall(1, fuzzBegin))
 	stallTraces(aStall(fuzzBegin)).ResourceSpans().MoveAndAppendTo(both.ResourceSpans())
 	f.Add(marshal(f, both))
@@ -249,6 +299,7 @@ func FuzzSpan(f *testing.F) {
 	for _, scope := range []string{"vllm.tracing.otel", "sglang server", "trt.llm", stall.ScopeName, spans.ScopeName, ""} {
 		f.Add(at, at+1e9, uint64(7), uint64(0), scope, "llm_request", "gen_ai.latency.time_to_first_token", "text", 0.3)
 		f.Add(at, at+1e9, uint64(7), uint64(7), scope, "dispatch cycle", "process.pid", "101", math.Inf(-1))
+		f.Add(at, at+1e9, uint64(7), uint64(0), scope, "llm_request", "gen_ai.usage.completion_tokens", "9223372036854775807", 9.2e18)
 		f.Add(uint64(0), uint64(math.MaxUint64), uint64(0), uint64(0), scope, "Scheduler (host:a | pid:1)", "gpucause.process_group", hostID+"/101", math.NaN())
 	}
 	f.Fuzz(func(t *testing.T, start, end, id, parent uint64, scope, name, key, text string, number float64) {

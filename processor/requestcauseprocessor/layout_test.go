@@ -214,7 +214,7 @@ func TestAForgedStampIsReplaced(t *testing.T) {
 
 // sglangTraces are a request's span and that of a scheduler's thread, as SGLang
 // sends them.
-func sglangTraces(start time.Time, tid int64) ptrace.Traces {
+func sglangTraces(start time.Time) ptrace.Traces {
 	traces := ptrace.NewTraces()
 	at := func(d time.Duration) pcommon.Timestamp { return pcommon.NewTimestampFromTime(start.Add(d)) }
 	add := func(name string, id, parent byte) ptrace.Span {
@@ -237,9 +237,11 @@ func sglangTraces(start time.Time, tid int64) ptrace.Traces {
 	root := add(" Req 1a2b3c4d", 1, 0)
 	root.Attributes().PutStr("rid", "1a2b3c4d")
 	root.Attributes().PutStr("module", "sglang::request")
+	root.Attributes().PutInt("gen_ai.usage.prompt_tokens", 512)
+	root.Attributes().PutInt("gen_ai.usage.completion_tokens", 128)
 	thread := add("Scheduler [TP 0] (host:4c4c4544 | pid:101)", 2, 1)
 	thread.Attributes().PutStr("host_id", hostID)
-	thread.Attributes().PutInt("pid", tid)
+	thread.Attributes().PutInt("pid", 101)
 	thread.Attributes().PutStr("thread_label", "Scheduler")
 	thread.Attributes().PutInt("tp_rank", 0)
 	return traces
@@ -255,7 +257,7 @@ func TestSGLang(t *testing.T) {
 		mine, others := aStall(begin), aStall(begin.Add(300*time.Millisecond))
 		others.tid, others.cause = 102, "io"
 		require.NoError(t, f.ConsumeTraces(context.Background(), stallTraces(mine, others)))
-		require.NoError(t, f.ConsumeTraces(fromAPIServer(), sglangTraces(begin, 101)))
+		require.NoError(t, f.ConsumeTraces(fromAPIServer(), sglangTraces(begin)))
 		f.drain(t)
 		added := appended(f.out.AllTraces()[1])
 		byParent := make(map[pcommon.SpanID][]string)

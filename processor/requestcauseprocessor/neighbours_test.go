@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // TestHeadOfLineBlocker is the story of one request for eight sequences that
@@ -63,6 +64,83 @@ func TestHeadOfLineBlocker(t *testing.T) {
 		require.NotNil(t, summary)
 		assert.Equal(t, true, valueOf(*summary, "stall.blocker.self"))
 		assert.Contains(t, valueOf(*summary, "stall.summary"), "this request itself was 97 % of the GPU's known work then")
+	})
+}
+
+// saysNothingOfOthers checks a summary of stalls of the GPU that names nobody.
+func saysNothingOfOthers(t *testing.T, summary ptrace.Span) {
+	t.Helper()
+	require.Equal(t, "stalls", summary.Name())
+	require.NotNil(t, valueOf(summary, "stall.time.gpu_busy"))
+	assert.NotContains(t, valueOf(summary, "stall.summary"), "work")
+	for _, key := range []string{"stall.neighbours", "stall.blocker.id", "stall.blocker.share", "stall.blocker.self"} {
+		assert.Nil(t, valueOf(summary, key), key)
+	}
+	assert.Zero(t, summary.Links().Len())
+}
+
+// sglangSummaries lets SGLang's requests meet one stall of the GPU and returns
+// their summaries, by trace and parent.
+func sglangSummaries(t *testing.T, requests ...ptrace.Traces) map[spanKey]ptrace.Span {
+	t.Helper()
+	f := newFixture(t, nil)
+	f.start(t)
+	stall := aStall(time.Now().Add(-2 * time.Second))
+	stall.cause = "gpu_busy"
+	require.NoError(t, f.ConsumeTraces(context.Background(), stallTraces(stall)))
+	for _, traces := range requests {
+		require.NoError(t, f.ConsumeTraces(fromAPIServer(), traces))
+	}
+	f.stop(t)
+	found := make(map[spanKey]ptrace.Span)
+	for _, span := range appended(f.out.AllTraces()...) {
+		if span.Name() == "stalls" {
+			found[spanKey{span.TraceID(), span.ParentSpanID()}] = span
+		}
+	}
+	return found
+}
+
+// TestALoneRequestOfSGLang is one whose scheduler's span is a request, too: neither
+// of the two is the other's neighbour.
+func TestALoneRequestOfSGLang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(2 * time.Second)
+		summaries := sglangSummaries(t, sglangTraces(time.Now().Add(-2*time.Second)))
+		require.Len(t, summaries, 2, "of the request, and of the thread")
+		for _, summary := range summaries {
+			saysNothingOfOthers(t, summary)
+		}
+	})
+}
+
+// TestABlockerOfSGLang has a short request beside a long one: each span of either
+// knows which of the two it is of.
+func TestABlockerOfSGLang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(2 * time.Second)
+		short, long := sglangTraces(time.Now().Add(-2*time.Second)), sglangTraces(time.Now().Add(-2*time.Second))
+		blocker := pcommon.TraceID{8}
+		for _, span := range spansWhere(func(string) bool { return true }, long) {
+			span.SetTraceID(blocker)
+			if _, says := span.Attributes().Get("rid"); says {
+				span.Attributes().PutInt("gen_ai.usage.completion_tokens", 12_800)
+			}
+		}
+		summaries := sglangSummaries(t, short, long)
+		require.Len(t, summaries, 4)
+		for of, summary := range summaries {
+			assert.Equal(t, pcommon.SpanID{1}.String(), valueOf(summary, "stall.blocker.id"))
+			lines := valueOf(summary, "stall.neighbours").([]any)
+			require.Len(t, lines, 1, "the other one")
+			assert.NotContains(t, lines[0], " 0 completion tokens")
+			if of.trace == blocker {
+				assert.Equal(t, true, valueOf(summary, "stall.blocker.self"))
+				continue
+			}
+			assert.Nil(t, valueOf(summary, "stall.blocker.self"))
+			assert.Equal(t, blocker, summary.Links().At(0).TraceID())
+		}
 	})
 }
 

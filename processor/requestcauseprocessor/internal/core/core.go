@@ -102,9 +102,9 @@ func (c *Core) Advance(now window.Time) {
 	c.neighbours.Advance(now)
 }
 
-// Remember notes a request of a group, so that it can be named as a neighbour.
+// Remember notes a request of an engine, so that it can be named as a neighbour.
 func (c *Core) Remember(r *request.Request, d *group.Decision, now window.Time) {
-	if d.Outcome == group.Resolved && d.Key() != 0 {
+	if d.Outcome == group.Resolved && d.Key() != 0 && oneEngine(d) {
 		c.neighbours.Add(d.Key(), r, now)
 	}
 }

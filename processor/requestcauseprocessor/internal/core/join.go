@@ -37,14 +37,12 @@ func (c *Core) Join(to *spans.Payload, r *request.Request, d *group.Decision, no
 	if o.Stalls == 0 {
 		return o
 	}
-	allowed := c.budget.take(1+result.Shown, now)
 	o.NotShown = o.Stalls - result.Shown
-	if allowed == 0 {
-		o.OverBudget = 1 + result.Shown
+	o.Joined, o.Children = c.budget.take(result.Shown, now)
+	o.OverBudget = result.Shown - o.Children
+	if !o.Joined {
 		return o
 	}
-	o.Joined, o.Children = true, allowed-1
-	o.OverBudget = result.Shown - o.Children
 	result.Shown = o.Children
 	c.link(result.Hits[:result.Shown], &o)
 	to.Append(&spans.Joined{Result: result, Decision: d, Neighbours: c.neighboursOf(r, d, &result)})
@@ -62,10 +60,14 @@ func (c *Core) link(hits []join.Hit, o *Outcome) {
 	}
 }
 
+// oneEngine reports whether the requests of a group ran beside each other: those
+// of several engines may each have been on another GPU.
+func oneEngine(d *group.Decision) bool { return d.Scope != group.ScopeService }
+
 // neighboursOf returns whose work the GPU did while the request's longest stalls
 // waited for it.
 func (c *Core) neighboursOf(r *request.Request, d *group.Decision, result *join.Result) []neighbour.Neighbour {
-	if c.settings.Named == 0 {
+	if c.settings.Named == 0 || !oneEngine(d) {
 		return nil
 	}
 	var waits []window.Window

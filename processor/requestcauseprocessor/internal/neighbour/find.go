@@ -22,7 +22,7 @@ type Neighbour struct {
 	ID    string // empty where the request has none
 	Trace pcommon.TraceID
 	Span  pcommon.SpanID // of its first sequence
-	Self  bool           // it is the request that waited
+	Self  bool           // it is the request that waited, or another span of that
 
 	Sequences        int64
 	PromptTokens     int64 // of one sequence: they share it
@@ -83,22 +83,41 @@ func (q *question) reset() {
 	q.found, q.total = q.found[:0], 0
 }
 
-// weigh adds one span's part of the work in the windows.
+// weigh adds one span's part of the work in the windows. Where r says its own work,
+// the spans above and below it say the same once more and do not count.
 func (q *question) weigh(other *seen, r *request.Request, waits []window.Window) {
 	overlap, work := other.in(waits)
-	if overlap == 0 {
+	if overlap == 0 || other.relative(r) && r.Work.Tokens() > 0 {
 		return
 	}
-	at, ok := q.at[other.key()]
+	q.neighbour(other, r).add(other, overlap, work)
+	q.total += work
+}
+
+// neighbour returns the request that a span is of. All spans of r are one.
+func (q *question) neighbour(other *seen, r *request.Request) *Neighbour {
+	of, self := other.key(), other.isOf(r)
+	if self {
+		of = key{trace: r.Trace, span: r.Span}
+	}
+	at, ok := q.at[of]
 	if !ok {
 		at = len(q.found)
-		q.at[other.key()] = at
-		q.found = append(q.found, Neighbour{ID: other.id, Trace: other.trace, Span: other.span})
+		q.at[of] = at
+		q.found = append(q.found, Neighbour{ID: other.id, Trace: other.trace, Span: other.span, Self: self})
 	}
-	n := &q.found[at]
-	n.add(other, overlap, work)
-	n.Self = n.Self || other.span == r.Span && other.trace == r.Trace || r.ID != "" && r.ID == other.id
-	q.total += work
+	return &q.found[at]
+}
+
+// isOf reports whether s is a span of the same request as r: r itself, what it is
+// a part of, a part of it, or one with the same id.
+func (s *seen) isOf(r *request.Request) bool {
+	return s.trace == r.Trace && s.span == r.Span || s.relative(r) || r.ID != "" && r.ID == s.id
+}
+
+// relative reports whether one of the two spans is the other's parent.
+func (s *seen) relative(r *request.Request) bool {
+	return s.trace == r.Trace && (s.span == r.Parent || s.parent == r.Span)
 }
 
 func (n *Neighbour) add(other *seen, overlap time.Duration, work float64) {
@@ -122,7 +141,7 @@ func (s *seen) in(waits []window.Window) (time.Duration, float64) {
 		prefill, decode.Start = s.prefill, s.prefill.End
 	}
 	prompt := float64(s.work.PromptTokens)
-	produced := float64(s.work.CompletionTokens) * float64(1+s.work.Logprobs)
+	produced := float64(s.work.CompletionTokens) * (1 + float64(s.work.Logprobs))
 	for _, wait := range waits {
 		overlap += s.running.And(wait).Duration()
 		work += prompt*part(prefill, wait) + produced*part(decode, wait)

@@ -106,16 +106,75 @@ func TestLogprobsAreWork(t *testing.T) {
 	assert.Equal(t, "probs", store.Find(1, servedAs("v", secs(0, 10), 0, request.Work{}), []window.Window{secs(1, 9)})[0].ID)
 }
 
-func TestRequestsWithoutWorkAreOrderedByOverlap(t *testing.T) {
+func TestRequestsWithoutWorkThenAreOrderedByOverlap(t *testing.T) {
 	store := roomy()
-	store.Add(1, servedAs("", secs(0, 2), 0, request.Work{}), 20*second)
-	long := servedAs("", secs(0, 9), 0, request.Work{})
-	long.Span[0] = 9
-	store.Add(1, long, 20*second)
+	store.Add(1, servedAs("brief", secs(0, 2), 0.1, request.Work{PromptTokens: 7}), 20*second)
+	store.Add(1, servedAs("long", secs(0, 9), 0.1, request.Work{PromptTokens: 7}), 20*second)
 	found := store.Find(1, servedAs("v", secs(0, 10), 0, request.Work{}), []window.Window{secs(1, 9)})
 	require.Len(t, found, 2)
-	assert.Equal(t, long.Span, found[0].Span)
+	assert.Equal(t, "long", found[0].ID)
 	assert.Zero(t, found[0].Share)
+}
+
+// TestWhatSaysNoWorkIsNoNeighbour has requests of which it is not known how much
+// work they were, or which are parts of others.
+func TestWhatSaysNoWorkIsNoNeighbour(t *testing.T) {
+	thread := servedAs("", secs(0, 10), 0, request.Work{CompletionTokens: 100})
+	thread.Thread = request.Thread{HostID: "h", TID: 4711}
+	for name, r := range map[string]*request.Request{
+		"says nothing":       servedAs("a", secs(0, 10), 0, request.Work{}),
+		"says no tokens":     servedAs("b", secs(0, 10), 0, request.Work{Sequences: 8, Logprobs: 20}),
+		"span of a thread":   thread,
+		"nothing, and a TID": {Thread: thread.Thread, Window: secs(0, 10), Served: secs(0, 10)},
+	} {
+		store := roomy()
+		store.Add(1, r, 20*second)
+		assert.Zero(t, store.Len(), name)
+		assert.Empty(t, store.Find(1, servedAs("v", secs(0, 10), 0, request.Work{}), []window.Window{secs(1, 9)}), name)
+	}
+}
+
+// TestSpansOfOneRequestAreItself has a request within another one of the same
+// trace: what either says of the work is the work of both.
+func TestSpansOfOneRequestAreItself(t *testing.T) {
+	whole := servedAs("", secs(0, 10), 0, request.Work{CompletionTokens: 90})
+	whole.Trace, whole.Span = [16]byte{7}, [8]byte{1}
+	part := servedAs("", secs(0, 10), 0, request.Work{})
+	part.Trace, part.Span, part.Parent = [16]byte{7}, [8]byte{2}, [8]byte{1}
+	stranger := servedAs("stranger", secs(0, 10), 0, request.Work{CompletionTokens: 10})
+	stranger.Span, stranger.Parent = [8]byte{2}, [8]byte{1} // of another trace
+	find := func(r *request.Request, known ...*request.Request) []Neighbour {
+		store := roomy()
+		for _, one := range known {
+			store.Add(1, one, 20*second)
+		}
+		return store.Find(1, r, []window.Window{secs(1, 9)})
+	}
+	t.Run("a part without work of its own", func(t *testing.T) {
+		found := find(part, whole, part, stranger)
+		require.Len(t, found, 2)
+		assert.True(t, found[0].Self)
+		assert.InDelta(t, 0.9, found[0].Share, 1e-9)
+		assert.False(t, found[1].Self, "another trace is another request")
+	})
+	part.Work.CompletionTokens = 90
+	t.Run("parts that say the same again", func(t *testing.T) {
+		for _, r := range []*request.Request{whole, part} {
+			found := find(r, whole, part, stranger)
+			require.Len(t, found, 2)
+			assert.True(t, found[0].Self)
+			assert.InDelta(t, 0.9, found[0].Share, 1e-9, "its work counts once")
+		}
+	})
+	whole.Work.CompletionTokens = 0
+	t.Run("a whole without work of its own", func(t *testing.T) {
+		other := *part
+		other.Span, other.Work.CompletionTokens = [8]byte{3}, 10
+		found := find(whole, part, &other)
+		require.Len(t, found, 1, "its parts are not each other's neighbours")
+		assert.True(t, found[0].Self)
+		assert.InDelta(t, 1, found[0].Share, 1e-9)
+	})
 }
 
 func TestAnswersAreBounded(t *testing.T) {
@@ -135,7 +194,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	store := NewStore(Settings{Retention: 10 * time.Second, MaxRequests: 100})
 	for n := range 5000 {
 		end := float64(n) / 1000
-		store.Add(1, servedAs(fmt.Sprint(n), secs(end-0.1, end), 0, request.Work{}), window.Time(end*float64(second)))
+		store.Add(1, servedAs(fmt.Sprint(n), secs(end-0.1, end), 0, request.Work{PromptTokens: 1}), window.Time(end*float64(second)))
 		require.LessOrEqual(t, store.Len(), 100)
 	}
 	assert.Equal(t, uint64(4900), store.Evicted())

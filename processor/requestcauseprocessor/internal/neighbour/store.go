@@ -22,6 +22,7 @@ type Settings struct {
 type seen struct {
 	trace   pcommon.TraceID
 	span    pcommon.SpanID
+	parent  pcommon.SpanID // empty where it has none
 	id      string
 	running window.Window // from its first scheduling on
 	prefill window.Window // empty where it is not known
@@ -50,9 +51,13 @@ func NewStore(settings Settings) *Store {
 	return &Store{settings: settings, groups: make(map[process.ID]*served)}
 }
 
-// Add remembers a request of a group.
+// Add remembers a request of a group that says how much work it was. The span of a
+// thread is a part of a request: the request's own span says the work.
 func (s *Store) Add(group process.ID, r *request.Request, now window.Time) {
 	s.Advance(now)
+	if r.Thread.TID != 0 || r.Work.Tokens() == 0 {
+		return
+	}
 	if s.Len() >= s.settings.MaxRequests {
 		s.forget()
 		s.evicted++
@@ -72,7 +77,7 @@ func remember(r *request.Request) seen {
 		running.Start = queue.End
 	}
 	return seen{
-		trace: r.Trace, span: r.Span, id: r.ID, work: r.Work,
+		trace: r.Trace, span: r.Span, parent: r.Parent, id: r.ID, work: r.Work,
 		running: running, prefill: r.Phases[request.PhasePrefill],
 	}
 }

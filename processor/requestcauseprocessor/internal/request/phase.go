@@ -81,7 +81,7 @@ func (l *latencies) served(whole window.Window) window.Window {
 
 func (l *latencies) lastToken() latency {
 	first, decode := l[fieldFirstToken], l[fieldDecode]
-	if !first.known || !decode.known || first.Duration+decode.Duration < first.Duration {
+	if !first.known || !decode.known {
 		return latency{}
 	}
 	return latency{Duration: first.Duration + decode.Duration, known: true}
@@ -89,11 +89,15 @@ func (l *latencies) lastToken() latency {
 
 // scheduled returns how long after its arrival the request was first scheduled.
 // By the first token and the prefill it includes all that came before; the time
-// in the queue alone is the next best.
+// in the queue alone is the next best, and cannot be longer than that to the first
+// token.
 func (l *latencies) scheduled() (time.Duration, bool) {
 	first, prefill, queue := l[fieldFirstToken], l[fieldPrefill], l[fieldQueue]
 	if first.known && prefill.known {
 		return max(first.Duration-prefill.Duration, 0), true
+	}
+	if first.known {
+		return min(queue.Duration, first.Duration), queue.known
 	}
 	return queue.Duration, queue.known
 }

@@ -32,13 +32,17 @@ type Request struct {
 	Detail Detail
 }
 
-// Work is how much a request was. What is not said is 0.
+// Work is how much a request was. What is not said is 0; nothing is more than
+// maxCount, so that figures of many requests can be added up.
 type Work struct {
 	PromptTokens     int64
 	CompletionTokens int64
 	Sequences        int64
 	Logprobs         int64
 }
+
+// Tokens returns how many the request has, of prompt and answer.
+func (w *Work) Tokens() int64 { return w.PromptTokens + w.CompletionTokens }
 
 // Thread is the very thread that a span is of. Its TID is 0 where no thread is named.
 type Thread struct {
@@ -52,8 +56,12 @@ func (r *Request) Valid() bool {
 	return !r.Trace.IsEmpty() && !r.Span.IsEmpty() && !r.Window.Empty()
 }
 
-// maxID bounds a request's id, in bytes.
-const maxID = 128
+// Bounds of what a request says of itself.
+const (
+	maxID      = 128               // bytes of its id
+	maxCount   = 1 << 30           // of tokens and the like; far beyond what any model takes
+	maxLatency = math.MaxInt64 / 4 // ns; the sum of two is a [time.Duration]
+)
 
 // read reads a span that the rule matches.
 func (c *compiled) read(span ptrace.Span) Request {
@@ -76,13 +84,13 @@ func (c *compiled) read(span ptrace.Span) Request {
 func (r *Request) take(which field, value pcommon.Value, l *latencies) {
 	switch which {
 	case fieldPromptTokens:
-		r.Work.PromptTokens = number(value)
+		r.Work.PromptTokens = count(value)
 	case fieldCompletionTokens:
-		r.Work.CompletionTokens = number(value)
+		r.Work.CompletionTokens = count(value)
 	case fieldSequences:
-		r.Work.Sequences = number(value)
+		r.Work.Sequences = count(value)
 	case fieldLogprobs:
-		r.Work.Logprobs = number(value)
+		r.Work.Logprobs = count(value)
 	case fieldID:
 		r.ID = text(value)
 	case fieldHostID:
@@ -103,8 +111,11 @@ func text(value pcommon.Value) string {
 	return value.Str()
 }
 
-// number returns an attribute that is a count, also one that was written as a
-// string; anything else is 0.
+// count returns an attribute that is a count, 0 to maxCount.
+func count(value pcommon.Value) int64 { return min(number(value), maxCount) }
+
+// number returns an attribute that is a whole number of at least 0, also one that
+// was written as a string; anything else is 0.
 func number(value pcommon.Value) int64 {
 	switch value.Type() {
 	case pcommon.ValueTypeInt:
@@ -135,7 +146,7 @@ func seconds(value pcommon.Value) latency {
 	default:
 		return latency{}
 	}
-	if !(s >= 0 && s < math.MaxInt64/float64(time.Second)) {
+	if !(s >= 0 && s < maxLatency/float64(time.Second)) {
 		return latency{}
 	}
 	return latency{Duration: time.Duration(math.Round(s * float64(time.Second))), known: true}

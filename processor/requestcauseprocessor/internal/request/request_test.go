@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,8 @@ func vllm() Rule {
 			Queue: "gen_ai.latency.time_in_queue", Prefill: "gen_ai.latency.time_in_model_prefill",
 			Decode: "gen_ai.latency.time_in_model_decode", FirstToken: "gen_ai.latency.time_to_first_token",
 			EndToEnd: "gen_ai.latency.e2e", PromptTokens: "gen_ai.usage.prompt_tokens",
-			CompletionTokens: "gen_ai.usage.completion_tokens", Sequences: "gen_ai.request.n", ID: "gen_ai.request.id",
+			CompletionTokens: "gen_ai.usage.completion_tokens", Sequences: "gen_ai.request.n",
+			Logprobs: "gen_ai.request.logprobs", ID: "gen_ai.request.id",
 		},
 	}
 }
@@ -110,6 +112,11 @@ func TestPhasesByWhatIsKnown(t *testing.T) {
 			map[Phase]window.Window{PhaseQueue: fromTo(100, 103)},
 			110,
 		},
+		"queue longer than the first token": {
+			map[string]any{"gen_ai.latency.time_to_first_token": 4.0, "gen_ai.latency.time_in_queue": 6.0},
+			map[Phase]window.Window{PhaseQueue: fromTo(100, 104), PhaseDecode: fromTo(104, 110)},
+			110,
+		},
 		"queue and prefill": {
 			map[string]any{"gen_ai.latency.time_in_queue": 3.0, "gen_ai.latency.time_in_model_prefill": 2.0},
 			map[Phase]window.Window{PhaseQueue: fromTo(100, 103), PhasePrefill: fromTo(103, 105), PhaseDecode: fromTo(105, 110)},
@@ -146,6 +153,17 @@ func TestWrongTypesAreLeftOut(t *testing.T) {
 	assert.Empty(t, r.ID)
 }
 
+func TestCountsAreBounded(t *testing.T) {
+	for _, huge := range []any{int64(math.MaxInt64), "9223372036854775807", int64(maxCount) + 1} {
+		r := read(t, map[string]any{
+			"gen_ai.usage.prompt_tokens": huge, "gen_ai.usage.completion_tokens": huge, "gen_ai.request.n": huge, "gen_ai.request.logprobs": huge,
+		})
+		assert.Equal(t, Work{PromptTokens: maxCount, CompletionTokens: maxCount, Sequences: maxCount, Logprobs: maxCount}, r.Work)
+	}
+	r := read(t, map[string]any{"gen_ai.usage.prompt_tokens": "9223372036854775808", "gen_ai.request.n": math.MinInt64})
+	assert.Equal(t, Work{}, r.Work, "what is no number of this size is none")
+}
+
 func TestInvalidRequests(t *testing.T) {
 	for name, spoil := range map[string]func(ptrace.Span){
 		"no trace":  func(s ptrace.Span) { s.SetTraceID([16]byte{}) },
@@ -171,21 +189,29 @@ func TestThread(t *testing.T) {
 	r, ok := NewMatcher([]Rule{rule}).Scope("sglang server").Read(span)
 	assert.True(t, ok)
 	assert.Equal(t, Thread{HostID: "abcd1234ef", TID: 4711}, r.Thread)
+	span.Attributes().PutInt("pid", math.MaxInt64)
+	r, _ = NewMatcher([]Rule{rule}).Scope("sglang server").Read(span)
+	assert.Equal(t, int64(math.MaxInt64), r.Thread.TID, "a number that is cut would name another thread")
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(uint64(100e9), uint64(110e9), 4.0, 1.0, 5.0, 9.5, 2.5)
-	f.Add(uint64(0), uint64(math.MaxUint64), math.Inf(1), -1.0, math.NaN(), 1e300, 0.0)
-	f.Add(uint64(math.MaxInt64), uint64(math.MaxInt64), 9e9, 9e9, 9e9, 9e9, 9e9)
-	f.Fuzz(func(t *testing.T, start, end uint64, first, prefill, decode, total, queue float64) {
+	f.Add(uint64(100e9), uint64(110e9), 4.0, 1.0, 5.0, 9.5, 2.5, int64(128))
+	f.Add(uint64(0), uint64(math.MaxUint64), math.Inf(1), -1.0, math.NaN(), 1e300, 0.0, int64(math.MinInt64))
+	f.Add(uint64(math.MaxInt64), uint64(math.MaxInt64), 9e9, 9e9, 9e9, 9e9, 9e9, int64(math.MaxInt64))
+	f.Add(uint64(0), uint64(math.MaxInt64), -1.0, 9e9, 9e9, -1.0, 9e9, int64(1))
+	f.Add(uint64(0), uint64(math.MaxInt64), -1.0, 2.3e9, 2.3e9, -1.0, 2.3e9, int64(1))
+	f.Fuzz(func(t *testing.T, start, end uint64, first, prefill, decode, total, queue float64, tokens int64) {
 		span := spanOf(t, map[string]any{
 			"gen_ai.latency.time_to_first_token": first, "gen_ai.latency.time_in_model_prefill": prefill,
 			"gen_ai.latency.time_in_model_decode": decode, "gen_ai.latency.e2e": total, "gen_ai.latency.time_in_queue": queue,
+			"gen_ai.usage.prompt_tokens": tokens, "gen_ai.usage.completion_tokens": strconv.FormatInt(tokens, 10),
 		})
 		span.SetStartTimestamp(window.Time(start).Timestamp())
 		span.SetEndTimestamp(window.Time(end).Timestamp())
 		r, ok := NewMatcher([]Rule{vllm()}).Scope("vllm.tracing.otel").Read(span)
 		require.True(t, ok)
+		require.LessOrEqual(t, r.Work.Tokens(), int64(2*maxCount))
+		require.GreaterOrEqual(t, r.Work.Tokens(), int64(0))
 		if !r.Valid() {
 			return
 		}

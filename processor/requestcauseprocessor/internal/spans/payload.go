@@ -25,7 +25,8 @@ type Joined struct {
 	join.Result
 	Decision *group.Decision
 	// Neighbours are the requests that were the GPU's work while this one waited
-	// for it, the most work first.
+	// for it, the most work first. Where several engines share the requests there
+	// are none: it is not known which of them ran on the same GPU.
 	Neighbours []neighbour.Neighbour
 }
 
@@ -85,10 +86,11 @@ func (p *Payload) begin(of process.ID, name string, during window.Window) ptrace
 	return span
 }
 
-// addLink points a span to one of another trace.
-func addLink(from ptrace.Span, trace pcommon.TraceID, to pcommon.SpanID, relation string) {
+// addLink points a span to one of another trace, and returns the link.
+func addLink(from ptrace.Span, trace pcommon.TraceID, to pcommon.SpanID, relation string) ptrace.SpanLink {
 	link := from.Links().AppendEmpty()
 	link.SetTraceID(trace)
 	link.SetSpanID(to)
 	link.Attributes().PutStr(attrLink, relation)
+	return link
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/group"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/process"
 	"github.com/gpucause/gpucause/processor/requestcauseprocessor/internal/request"
 )
@@ -63,8 +64,7 @@ const maxNamed = 3
 func (p *Payload) sentence(joined *Joined) string {
 	totals := &joined.Totals
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s took %s of this request's %s (%.0f %%): ", stalls(totals.Count), short(totals.Time),
-		short(joined.Request.Window.Duration()), 100*joined.share())
+	s.WriteString(joined.extent())
 	for i, cause := range totals.Causes[:min(len(totals.Causes), maxNamed)] {
 		if i > 0 {
 			s.WriteString(", ")
@@ -76,6 +76,17 @@ func (p *Payload) sentence(joined *Joined) string {
 		fmt.Fprintf(&s, "; the longest: %s", longest)
 	}
 	return s.String()
+}
+
+// extent says how much of the request the stalls took. Those of several engines
+// may have been of one that did not serve it: of these only the most that they can
+// have taken is known.
+func (j *Joined) extent() string {
+	format := "%s took %s of this request's %s (%.0f %%): "
+	if j.Decision.Scope == group.ScopeService {
+		format = "%s of the service's engines overlapped this request (at most %s of its %s, %.0f %%): "
+	}
+	return fmt.Sprintf(format, stalls(j.Totals.Count), short(j.Totals.Time), short(j.Request.Window.Duration()), 100*j.share())
 }
 
 func stalls(n int) string {
