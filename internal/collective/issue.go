@@ -45,6 +45,7 @@ func (t *Tracker) endGroup(r *event.Collective) {
 	operations := t.groups[group]
 	delete(t.groups, group)
 	for _, o := range operations {
+		o.Entered = r.Start
 		if refused := r.Result != 0 && r.Result != o.Row().Benign; refused {
 			o.Refusal = Refusal{At: r.End, Result: r.Result}
 			t.schedule(o, r.End)
@@ -54,10 +55,10 @@ func (t *Tracker) endGroup(r *event.Collective) {
 	}
 }
 
-// enqueue says that o was put on its GPU stream by the call of r: its own, or
+// enqueue says that o was put on its GPU stream during the call of r: its own, or
 // the end of its group.
 func (t *Tracker) enqueue(o *Operation, r *event.Collective) {
-	o.Enqueued = r.End
+	o.Entered, o.Enqueued = r.Start, r.End
 	o.AtLeast = r.Result != 0 || o.Result != 0
 	o.Ledger, o.CycleStart, o.Launches = r.Ledger, r.CycleStart, r.Launches
 	t.arrive(o)

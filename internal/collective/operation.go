@@ -15,12 +15,14 @@ type Operation struct {
 	*event.Collective
 	Communicator *Communicator
 
-	// Enqueued is when it was put on its GPU stream: the return of the call, or of
-	// the outermost group. With AtLeast it is a lower bound, because a non-blocking
-	// communicator queues it later.
-	Enqueued ktime.Time
-	AtLeast  bool
+	// Entered and Enqueued are the start and the return of the call that put it on
+	// its GPU stream: its own, or the end of the outermost group. It was queued
+	// between them. With AtLeast, of a non-blocking communicator, it may have been
+	// queued later: only Entered is a bound.
+	Entered, Enqueued ktime.Time
+	AtLeast           bool
 	// Refusal is the end of its group where that failed: it was never queued.
+	// Entered is then the start of that call.
 	Refusal Refusal
 
 	// Completed is when the host knew that it was complete, an upper bound; 0:
@@ -148,13 +150,14 @@ func (o *Operation) Size() uint64 {
 	return size * uint64(o.Communicator.Size)
 }
 
-// Duration returns the time from the enqueue until the host knew that the
-// operation was complete: an upper bound of what it took. 0: not seen to complete.
+// Duration returns the time from the start of the call that queued the operation
+// until the host knew that it was complete: an upper bound of what it took. 0: not
+// seen to complete.
 func (o *Operation) Duration() time.Duration {
 	if o.Completed == 0 {
 		return 0
 	}
-	return max(0, o.Completed.Sub(o.Enqueued))
+	return max(0, o.Completed.Sub(o.Entered))
 }
 
 // Cut reports whether its communicator was aborted, or its process ended, while it
