@@ -43,7 +43,7 @@ func (t *Tracker) complete(key commKey, until uint32, at ktime.Time) []*Operatio
 	n := 0
 	for n < len(open) && open[n].Operation <= until {
 		open[n].Completed = at
-		if open[n].told {
+		if open[n].phase == pending {
 			t.stats.Late++
 		}
 		t.schedule(open[n], at.Add(t.settings.Settle))

@@ -20,6 +20,7 @@ type host struct {
 	tracker *Tracker
 	arrived []*Operation
 	told    []*Operation
+	again   []*Operation
 }
 
 func newHost(t *testing.T, settings Settings) *host {
@@ -119,6 +120,10 @@ func (h *host) advance(now ktime.Time) []*Operation {
 				assert.Contains(h.t, h.arrived, o)
 			}
 			h.told = append(h.told, o)
+		},
+		Again: func(o *Operation) {
+			assert.Contains(h.t, h.told, o)
+			h.again = append(h.again, o)
 		},
 	})
 	return h.told[from:]

@@ -123,18 +123,19 @@ func (t *Tracker) sampled(key meetingKey) bool {
 	return hash.Sum64()%uint64(t.settings.SampleEvery) == 0
 }
 
-// schedule has o told at a time, if it has not been yet. Where there is no room
-// the one that is due first is lost.
+// schedule has o told at a time, if it has not been yet, or not as complete. Where
+// there is no room the one that is due first is lost.
 func (t *Tracker) schedule(o *Operation, at ktime.Time) {
+	if o.phase == over || o.phase == pending && o.Completed == 0 {
+		return
+	}
 	o.due = at
 	switch {
-	case o.told:
-		return
 	case o.queued:
 		heap.Fix(&t.pending, o.place)
 		return
 	case len(t.pending) >= t.settings.MaxOperations:
-		t.pending.next().told = true
+		t.pending.next().phase = over
 		t.stats.Evicted++
 	}
 	heap.Push(&t.pending, o)

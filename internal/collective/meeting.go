@@ -1,6 +1,7 @@
 package collective
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/ktime"
@@ -61,6 +62,11 @@ func (m *meeting) join(o *Operation) {
 	}
 	m.ranks = append(m.ranks, o)
 	o.meeting = m
+}
+
+// open reports whether a rank has not seen it complete.
+func (m *meeting) open() bool {
+	return slices.ContainsFunc(m.ranks, func(o *Operation) bool { return o.Completed == 0 })
 }
 
 // complete reports whether all ranks are here.

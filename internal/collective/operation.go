@@ -48,8 +48,18 @@ type Operation struct {
 	due     ktime.Time // when it is told
 	place   int        // in the queue
 	queued  bool
-	told    bool
+	phase   phase
+	worth   bool // a span, when it was told
 }
+
+// phase is how far the telling of an operation has come.
+type phase uint8
+
+const (
+	untold  phase = iota
+	pending       // told without having been seen to complete: it is told again when it is
+	over          // it is not told any more
+)
 
 // Refusal is the end of a group that failed; zero where it did not.
 type Refusal struct {

@@ -14,7 +14,8 @@ type Settings struct {
 	// from which an operation is worth a span in any case. Default 5 ms.
 	Slow time.Duration
 	// Timeout is how long after it was issued an operation is told that was not
-	// seen to complete. Default 10 s.
+	// seen to complete. It is told again if it completes within four times as long.
+	// Default 10 s.
 	Timeout time.Duration
 	// Settle is how long after its completion an operation is held back, so that
 	// the other ranks' records have arrived. Default 100 ms.

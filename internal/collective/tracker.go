@@ -64,7 +64,7 @@ type Stats struct {
 	Unknown       uint64 // operations or completions of communicators that are not known: their records were lost
 	Captured      uint64 // not told: they are in a CUDA graph, and run, or not, when it is launched
 	Refused       uint64 // communicators for which there was no room
-	Late          uint64 // completions of operations that had been told
+	Late          uint64 // completed after they had been told, and told again
 }
 
 // New returns an empty Tracker.

@@ -50,6 +50,7 @@ func TestOperationsThatAreNotSeenToComplete(t *testing.T) {
 	h.sync(100, 20*ms, 1600*ms, event.Completed{Serial: 1, Operation: 5})
 	assert.Equal(t, uint64(5), h.tracker.Stats().Late)
 	assert.Empty(t, h.advance(farFuture))
+	assert.Len(t, h.again, 5)
 }
 
 // An arrival is compared with the same thread's before on the communicator.

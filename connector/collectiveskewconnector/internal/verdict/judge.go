@@ -48,7 +48,7 @@ func (j *Judge) Note(report *collective.Report) { j.roster.Note(report) }
 func (j *Judge) Judge(c *collective.Collective, reason pairing.Reason, now time.Time) *Verdict {
 	v := &Verdict{Collective: c, At: now}
 	p := present(c)
-	if disagree(c) {
+	if c.Disagrees() {
 		v.Result = result(reason, &p)
 		v.Kind, v.Calls = Desynchronized, callsOf(c)
 		v.Summary = disagreement(c, v.Calls)
