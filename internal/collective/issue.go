@@ -29,7 +29,7 @@ func (t *Tracker) addCollective(r *event.Collective) {
 		t.schedule(o, r.End)
 		return
 	}
-	t.open[key] = append(t.open[key], o)
+	t.follow(o)
 	if r.Group != 0 {
 		group := groupKey{r.Task.Thread, r.Group}
 		t.groups[group] = append(t.groups[group], o)
@@ -48,6 +48,7 @@ func (t *Tracker) endGroup(r *event.Collective) {
 		o.Entered = r.Start
 		if refused := r.Result != 0 && r.Result != o.Row().Benign; refused {
 			o.Refusal = Refusal{At: r.End, Result: r.Result}
+			t.unfollow(o)
 			t.schedule(o, r.End)
 			continue
 		}
@@ -123,10 +124,10 @@ func (t *Tracker) sampled(key meetingKey) bool {
 	return hash.Sum64()%uint64(t.settings.SampleEvery) == 0
 }
 
-// schedule has o told at a time, if it has not been yet, or not as complete. Where
-// there is no room the one that is due first is lost.
+// schedule has o told at a time, if there is something to tell. Where there is no room
+// the one that is due first is lost.
 func (t *Tracker) schedule(o *Operation, at ktime.Time) {
-	if o.phase == over || o.phase == pending && o.Completed == 0 {
+	if o.phase == over || o.phase == pending && o.Completed == 0 && !o.awaited {
 		return
 	}
 	o.due = at

@@ -44,7 +44,8 @@ type Operation struct {
 
 	meeting *meeting
 	with    *Operation // that arrived at once before it; nil: none
-	cut     bool       // its communicator was aborted, or its process ended, when it was the latest and open
+	cut     bool       // its communicator was aborted, or its process ended, when it was the first or latest and open
+	awaited bool       // it became the first open one after it was told
 	due     ktime.Time // when it is told
 	place   int        // in the queue
 	queued  bool
@@ -57,7 +58,7 @@ type phase uint8
 
 const (
 	untold  phase = iota
-	pending       // told without having been seen to complete: it is told again when it is
+	pending       // told without having been seen to complete
 	over          // it is not told any more
 )
 
@@ -171,7 +172,7 @@ func (o *Operation) Duration() time.Duration {
 }
 
 // Cut reports whether its communicator was aborted, or its process ended, while it
-// was the latest operation and not complete.
+// was the first operation that was not complete, or the latest.
 func (o *Operation) Cut() bool { return o.cut }
 
 // Refused reports whether its group failed.

@@ -51,7 +51,8 @@ type Handler struct {
 	// Told is told of it when it is over, or its time is.
 	Told func(*Operation)
 	// Again is told of one that was told without having been seen to complete, once it
-	// has been. What is told of it now takes the place of what was told before.
+	// has been, or once it is the first that has not been, for a while. What is told of
+	// it now takes the place of what was told before.
 	Again func(*Operation)
 }
 
@@ -75,8 +76,8 @@ func (t *Tracker) hand(o *Operation, to Handler) {
 		t.count(o)
 		told = to.Told
 	}
-	o.phase, o.worth = over, o.worth || t.isWorth(o)
-	if o.Completed == 0 {
+	o.phase, o.awaited, o.worth = over, false, o.worth || t.isWorth(o)
+	if o.Completed == 0 && !o.Failed() && !o.Refused() {
 		o.phase = pending
 	}
 	if told != nil {
@@ -151,23 +152,14 @@ func (t *Tracker) sweep(now ktime.Time) {
 			delete(t.latest, key)
 		}
 	}
-	for key, open := range t.open {
-		n := 0
-		for n < len(open) && open[n].phase != untold && now.Sub(open[n].End) > patience*t.settings.Timeout {
-			n++
-		}
-		clear(open[:n])
-		t.open[key] = open[n:]
-		if n == len(open) {
-			delete(t.open, key)
-		}
-	}
+	t.sweepOpen(now)
 }
 
 // Worth reports whether an operation that is told is worth a span: it is sampled,
 // failed or was cut short, its wait was long, its ranks on this host were far apart
-// or do not do the same, or it was not seen to complete and nothing followed it on
-// its communicator. What was worth one when it was told first is so again.
+// or do not do the same, or it was not seen to complete and is the first that was
+// not on its communicator, or the latest. What was worth one when it was told first
+// is so again.
 func (t *Tracker) Worth(o *Operation) bool { return o.worth }
 
 func (t *Tracker) isWorth(o *Operation) bool {
@@ -177,12 +169,6 @@ func (t *Tracker) isWorth(o *Operation) bool {
 	case o.meeting != nil && (o.meeting.torn || o.meeting.skew() >= t.settings.Slow):
 		return true
 	default:
-		return o.Completed == 0 && t.isLast(o)
+		return o.Completed == 0 && (t.isFirst(o) || t.isLast(o))
 	}
-}
-
-// isLast reports whether o is the latest operation on a communicator that is there.
-func (t *Tracker) isLast(o *Operation) bool {
-	open := t.open[commKey{o.Task.Thread.PID, o.Serial}]
-	return len(open) > 0 && open[len(open)-1] == o
 }

@@ -24,7 +24,7 @@ type Tracker struct {
 	growths       map[growth]Key
 	unnamed       map[growth][]*Communicator
 	groups        map[groupKey][]*Operation
-	open          map[commKey][]*Operation // not complete, in the order of their numbers
+	open          map[commKey]*openOperations
 	latest        map[arrivalKey]*arrival
 	waits         map[event.Thread][]*Operation // that the thread waited for, the latest last
 	meetings      map[meetingKey]*meeting
@@ -76,7 +76,7 @@ func New(settings Settings) *Tracker {
 		growths:       make(map[growth]Key),
 		unnamed:       make(map[growth][]*Communicator),
 		groups:        make(map[groupKey][]*Operation),
-		open:          make(map[commKey][]*Operation),
+		open:          make(map[commKey]*openOperations),
 		latest:        make(map[arrivalKey]*arrival),
 		waits:         make(map[event.Thread][]*Operation),
 		meetings:      make(map[meetingKey]*meeting),
@@ -135,17 +135,6 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 // aborts ends a communicator whatever is open on it; the others that do wait for it.
 const aborts = "ncclCommAbort"
 
-// cut ends a communicator that was cut short: the latest of its open operations
-// is worth a span.
-func (t *Tracker) cut(key commKey) {
-	if open := t.open[key]; len(open) > 0 {
-		last := open[len(open)-1]
-		last.cut = true
-		t.remember(last, last.Task.Thread)
-	}
-	t.end(key)
-}
-
 // end forgets a communicator. Its open operations are told when their time is
 // over.
 func (t *Tracker) end(key commKey) {
@@ -168,8 +157,10 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 		if key.pid != pid {
 			continue
 		}
-		for _, o := range t.open[key] {
-			t.schedule(o, at.Add(t.settings.Settle))
+		if open := t.open[key]; open != nil {
+			for _, o := range open.list {
+				t.schedule(o, at.Add(t.settings.Settle))
+			}
 		}
 		t.cut(key)
 	}

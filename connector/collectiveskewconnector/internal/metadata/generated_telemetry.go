@@ -226,7 +226,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.CollectiveskewVerdicts, err = builder.meter.Int64Counter(
 		"otelcol_collectiveskew_verdicts",
-		metric.WithDescription("What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error or the durations of calls, or not proven), clock_unknown, unjudged (reports are missing). [Development]"),
+		metric.WithDescription("What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error or the durations of calls, or not proven), clock_unknown, not_completed (every rank came, and none has seen it complete), unjudged (reports are missing). [Development]"),
 		metric.WithUnit("{collective}"),
 	)
 	errs = errors.Join(errs, err)

@@ -164,7 +164,7 @@ func AssertEqualCollectiveskewSpansHeld(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualCollectiveskewVerdicts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_verdicts",
-		Description: "What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error or the durations of calls, or not proven), clock_unknown, unjudged (reports are missing). [Development]",
+		Description: "What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error or the durations of calls, or not proven), clock_unknown, not_completed (every rank came, and none has seen it complete), unjudged (reports are missing). [Development]",
 		Unit:        "{collective}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

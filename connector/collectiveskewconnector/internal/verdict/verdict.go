@@ -39,6 +39,7 @@ const (
 	Unproven                   // somebody was late, and nobody reports whether it waited
 	Uncertain                  // it cannot be told from the clock error, from the durations of calls, or from bounds, whether somebody was late
 	ClockUnknown               // nothing is known of the offsets of the clocks
+	NotCompleted               // every rank came, and none has seen it complete
 	Straggler                  // somebody was late
 	Desynchronized             // ranks did not ask for the same
 	MissingRanks               // ranks did not come
@@ -47,7 +48,7 @@ const (
 
 var kindNames = [Kinds]string{
 	Unjudged: "unjudged", OnTime: "on_time", Harmless: "harmless", Unproven: "unproven", Uncertain: "uncertain",
-	ClockUnknown: "clock_unknown", Straggler: "straggler", Desynchronized: "desynchronized", MissingRanks: "missing_ranks",
+	ClockUnknown: "clock_unknown", NotCompleted: "not_completed", Straggler: "straggler", Desynchronized: "desynchronized", MissingRanks: "missing_ranks",
 }
 
 // String returns the kind's name.
