@@ -67,6 +67,7 @@ func awaited(operations []*Operation, w Wait) *Operation {
 func (t *Tracker) remember(o *Operation, thread event.Thread) {
 	waits, known := t.waits[thread]
 	if !known && len(t.waits) >= t.settings.MaxThreads {
+		t.stats.NoRoom.Waits++
 		return
 	}
 	if waits = append(waits, o); len(waits) >= 2*t.settings.WaitsPerThread {

@@ -31,29 +31,11 @@ func (t *Tracker) addCollective(r *event.Collective) {
 	}
 	t.follow(o)
 	if r.Group != 0 {
-		group := groupKey{r.Task.Thread, r.Group}
-		t.groups[group] = append(t.groups[group], o)
+		t.enterGroup(o)
 		t.schedule(o, r.End.Add(t.settings.Timeout)) // should its group never end
 		return
 	}
 	t.enqueue(o, r)
-}
-
-// endGroup puts the operations of a group on their GPU streams, in their order.
-func (t *Tracker) endGroup(r *event.Collective) {
-	group := groupKey{r.Task.Thread, r.Group}
-	operations := t.groups[group]
-	delete(t.groups, group)
-	for _, o := range operations {
-		o.Entered = r.Start
-		if refused := r.Result != 0 && r.Result != o.Row().Benign; refused {
-			o.Refusal = Refusal{At: r.End, Result: r.Result}
-			t.unfollow(o)
-			t.schedule(o, r.End)
-			continue
-		}
-		t.enqueue(o, r)
-	}
 }
 
 // enqueue says that o was put on its GPU stream during the call of r: its own, or
@@ -68,30 +50,6 @@ func (t *Tracker) enqueue(o *Operation, r *event.Collective) {
 	t.schedule(o, o.Enqueued.Add(t.settings.Timeout))
 }
 
-// arrive compares o with the thread's operation before on the communicator. Those
-// that a group queued at once arrive as one.
-func (t *Tracker) arrive(o *Operation) {
-	key := arrivalKey{o.Task.Thread, o.Serial}
-	before := t.latest[key]
-	switch {
-	case before == nil:
-		if len(t.latest) < t.settings.MaxThreads {
-			t.latest[key] = &arrival{1, o}
-		}
-		return
-	case before.Enqueued == o.Enqueued:
-		o.with, o.Previous, o.Arrival, o.Arrivals = before.Operation, before.Previous, before.Arrival, before.Arrivals
-		return
-	case before.Enqueued < o.Enqueued:
-		o.Previous = before.Enqueued
-		for state := range o.Arrival {
-			o.Arrival[state] = max(0, o.Ledger[state]-before.Ledger[state])
-		}
-	}
-	before.count++
-	before.Operation, o.Arrivals = o, before.count
-}
-
 // identify brings o together with its other ranks on this host, and chooses whether
 // it is sampled, as soon as it is known which operation of all ranks it is.
 func (t *Tracker) identify(o *Operation) {
@@ -103,6 +61,7 @@ func (t *Tracker) identify(o *Operation) {
 	m := t.meetings[key]
 	if m == nil {
 		if len(t.meetings) >= t.settings.MaxMeetings {
+			t.stats.NoRoom.Meetings++
 			return
 		}
 		m = &meeting{key: key, begun: o.Enqueued}

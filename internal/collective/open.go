@@ -19,6 +19,10 @@ func keyOfComm(o *Operation) commKey { return commKey{o.Task.Thread.PID, o.Seria
 
 // follow remembers o until it completes.
 func (t *Tracker) follow(o *Operation) {
+	if t.followed >= t.settings.MaxOpen {
+		t.makeRoom()
+	}
+	t.followed++
 	key := keyOfComm(o)
 	open := t.open[key]
 	if open == nil {
@@ -26,6 +30,27 @@ func (t *Tracker) follow(o *Operation) {
 		t.open[key] = open
 	}
 	open.list = append(open.list, o)
+}
+
+// makeRoom forgets the older half of the most open operations that a communicator has.
+func (t *Tracker) makeRoom() {
+	var longest commKey
+	most := 0
+	for key, open := range t.open {
+		if len(open.list) > most {
+			longest, most = key, len(open.list)
+		}
+	}
+	n := (most + 1) / 2
+	t.stats.NoRoom.Open += uint64(n)
+	t.forget(longest, n)
+}
+
+// forget forgets the n first open operations of a communicator, at least one, though
+// they are not complete.
+func (t *Tracker) forget(key commKey, n int) {
+	t.open[key].forgotten = true
+	clear(t.shift(key, n))
 }
 
 // unfollow forgets o, which is never going to complete.
@@ -37,6 +62,7 @@ func (t *Tracker) unfollow(o *Operation) {
 	}
 	if i := slices.Index(open.list, o); i >= 0 {
 		open.list = slices.Delete(open.list, i, i+1)
+		t.followed--
 	}
 	if len(open.list) == 0 {
 		delete(t.open, key)
@@ -47,6 +73,7 @@ func (t *Tracker) unfollow(o *Operation) {
 // until the next one is followed.
 func (t *Tracker) shift(key commKey, n int) []*Operation {
 	open := t.open[key]
+	t.followed -= n
 	first := open.list[:n:n]
 	if open.list = open.list[n:]; len(open.list) == 0 {
 		delete(t.open, key)
@@ -130,8 +157,7 @@ func (t *Tracker) sweepOpen(now ktime.Time) {
 			n++
 		}
 		if n > 0 {
-			open.forgotten = true
-			clear(t.shift(key, n))
+			t.forget(key, n)
 		}
 	}
 }

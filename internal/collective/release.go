@@ -142,16 +142,8 @@ func (t *Tracker) sweep(now ktime.Time) {
 			delete(t.waits, thread)
 		}
 	}
-	for key, operations := range t.groups {
-		if now.Sub(operations[len(operations)-1].End) > 2*t.settings.Timeout {
-			delete(t.groups, key)
-		}
-	}
-	for key := range t.latest {
-		if t.communicators[commKey{key.thread.PID, key.serial}] == nil {
-			delete(t.latest, key)
-		}
-	}
+	t.sweepGroups(now)
+	t.sweepArrivals()
 	t.sweepOpen(now)
 }
 

@@ -29,7 +29,10 @@ func TestUnfinishedBusinessIsTold(t *testing.T) {
 	assert.Zero(t, stats.Communicators)
 	assert.Zero(t, stats.Held)
 	assert.Empty(t, h.tracker.open)
-	assert.Empty(t, h.tracker.latest)
+	assert.Empty(t, h.tracker.arrivals.of)
+	assert.Zero(t, h.tracker.arrivals.count)
+	assert.Zero(t, h.tracker.grouped)
+	assert.Zero(t, h.tracker.followed)
 	assert.Empty(t, h.tracker.groups)
 	assert.Equal(t, uint64(2), stats.Incomplete)
 }
