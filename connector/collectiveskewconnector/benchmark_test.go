@@ -61,11 +61,12 @@ func addRank(traces ptrace.Traces, rank, ranks int, enqueue time.Duration) ptrac
 	span.SetParentSpanID(pcommon.SpanID{1})
 	span.SetSpanID(pcommon.SpanID{2, byte(rank >> 8), byte(rank)})
 	at := int64(fuzzEpoch)
+	span.SetStartTimestamp(pcommon.Timestamp(at + int64(enqueue)))
 	_ = span.Attributes().FromRaw(map[string]any{
 		"thread.id": 4711 + rank, "thread.name": "pt_autograd_0",
 		"nccl.operation": "AllReduce", "nccl.communicator": "c0ffee0000000001", "nccl.communicator.size": ranks, "nccl.rank": rank,
 		"nccl.sequence": 0, "nccl.reduction": "sum", "nccl.datatype": "bfloat16", "nccl.count": 1 << 20, "nccl.size": 2 << 20,
-		"nccl.group": false, "nccl.sampled": true, "nccl.enqueue.time": at + int64(enqueue), "nccl.enqueue.quality": "exact",
+		"nccl.group": false, "nccl.sampled": true, "nccl.enqueue.time": at + int64(enqueue), "nccl.enqueue.quality": "bounded",
 		"nccl.completed": true, "nccl.completion.time": at + 50_000_000, "nccl.wait": 0.049, "nccl.wait.start_time": at + 1_000_000,
 		"nccl.queue.launches": 300, "nccl.arrival.time.running": 0.004, "nccl.arrival.time.launch": 0.003,
 		"nccl.arrival.time.io": enqueue.Seconds(), "nccl.arrival.time.collective_wait": 0.03,

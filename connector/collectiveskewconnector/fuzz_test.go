@@ -43,7 +43,7 @@ var values = []any{
 // keys are the attributes that are changed.
 var keys = []string{
 	"nccl.operation", "nccl.communicator", "nccl.communicator.size", "nccl.rank", "nccl.sequence", "nccl.root", "nccl.peer", "nccl.count",
-	"nccl.datatype", "nccl.reduction", "nccl.sampled", "nccl.enqueue.time", "nccl.enqueue.quality", "nccl.completion.time", "nccl.completed",
+	"nccl.datatype", "nccl.reduction", "nccl.sampled", "nccl.enqueue.time", "nccl.enqueue.quality", "nccl.enqueue.not_before", "nccl.completion.time", "nccl.completed",
 	"nccl.wait", "nccl.wait.start_time", "nccl.arrival.time.io", "nccl.arrival.time.running", "nccl.arrival.cause", "nccl.arrival.summary",
 	"nccl.arrival.explained", "nccl.verdict", "error.type",
 }
@@ -61,7 +61,7 @@ func (c *choices) span(traces ptrace.Traces) {
 	enqueue := int64(fuzzEpoch) + int64(c.below(256))*1_000_000
 	_ = span.Attributes().FromRaw(map[string]any{
 		"nccl.operation": "AllReduce", "nccl.communicator": "c", "nccl.communicator.size": size, "nccl.rank": int64(c.below(3)) % size,
-		"nccl.sequence": 1, "nccl.enqueue.time": enqueue, "nccl.completed": c.below(2) == 0, "nccl.sampled": true,
+		"nccl.sequence": 1, "nccl.enqueue.time": enqueue, "nccl.enqueue.not_before": enqueue - 20_000, "nccl.completed": c.below(2) == 0, "nccl.sampled": true,
 		"nccl.wait": 0.05, "nccl.wait.start_time": enqueue + 1000, "nccl.arrival.time.io": float64(c.below(50)) / 1000,
 	})
 	for range c.below(4) {

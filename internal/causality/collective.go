@@ -74,13 +74,21 @@ func waitedFor(o *collective.Operation) string {
 		return ", for whom is not known on this host"
 	}
 	last, late, _ := o.WaitedFor()
-	if !late || peer == 0 {
+	switch {
+	case !late, last.Enqueued <= o.Wait.Start:
 		return ", which all ranks had queued before: the GPUs were behind"
+	case peer == 0:
+		return fmt.Sprintf("; whether it was for %s is not certain: it was in the call that queued it for %s, until %s after this one's",
+			rankName(last.Operation), shown(last.Enqueued.Sub(last.Entered)), shown(last.Lag))
 	}
-	phrase := fmt.Sprintf("; of the wait of %s at least %s was for rank %d (%s, pid %d), which came %s later",
-		shown(o.Wait.Duration()), shown(peer), last.Communicator.Rank, last.Task.Comm, last.Task.Thread.PID, shown(last.Lag))
+	phrase := fmt.Sprintf("; of the wait of %s at least %s was for %s, which came %s later",
+		shown(o.Wait.Duration()), shown(peer), rankName(last.Operation), shown(last.Lag))
 	if last.Late.Clause != "" {
 		phrase += ": " + last.Late.Clause
 	}
 	return phrase
+}
+
+func rankName(o *collective.Operation) string {
+	return fmt.Sprintf("rank %d (%s, pid %d)", o.Communicator.Rank, o.Task.Comm, o.Task.Thread.PID)
 }

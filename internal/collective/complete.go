@@ -32,29 +32,6 @@ func (t *Tracker) addCompletion(r *event.Completion) {
 	}
 }
 
-// complete marks the operations of a communicator up to a number as complete,
-// and returns them in their order.
-func (t *Tracker) complete(key commKey, until uint32, at ktime.Time) []*Operation {
-	if t.communicators[key] == nil {
-		t.stats.Unknown++
-		return nil
-	}
-	open := t.open[key]
-	n := 0
-	for n < len(open) && open[n].Operation <= until {
-		open[n].Completed = at
-		if open[n].told {
-			t.stats.Late++
-		}
-		t.schedule(open[n], at.Add(t.settings.Settle))
-		n++
-	}
-	if t.open[key] = open[n:]; n == len(open) {
-		delete(t.open, key)
-	}
-	return open[:n:n]
-}
-
 // latest returns the operation that was queued last, of several the last.
 func latest(operations []*Operation) *Operation {
 	return slices.MaxFunc(operations, func(a, b *Operation) int {
@@ -90,6 +67,7 @@ func awaited(operations []*Operation, w Wait) *Operation {
 func (t *Tracker) remember(o *Operation, thread event.Thread) {
 	waits, known := t.waits[thread]
 	if !known && len(t.waits) >= t.settings.MaxThreads {
+		t.stats.NoRoom.Waits++
 		return
 	}
 	if waits = append(waits, o); len(waits) >= 2*t.settings.WaitsPerThread {

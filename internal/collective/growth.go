@@ -7,6 +7,7 @@ const maxGrowths = 1024
 // noteGrowth remembers the key of a grown communicator, which the root has told.
 func (t *Tracker) noteGrowth(g growth, key Key) {
 	if len(t.growths) >= maxGrowths {
+		t.stats.NoRoom.Growths += uint64(len(t.growths))
 		clear(t.growths)
 	}
 	t.growths[g] = key
@@ -22,6 +23,7 @@ func (t *Tracker) waitForGrowth(g growth, c *Communicator) {
 		return
 	}
 	if len(t.unnamed) >= maxGrowths {
+		t.stats.NoRoom.Growths += uint64(len(t.unnamed))
 		clear(t.unnamed)
 	}
 	t.unnamed[g] = append(t.unnamed[g], c)

@@ -20,6 +20,7 @@ type host struct {
 	tracker *Tracker
 	arrived []*Operation
 	told    []*Operation
+	again   []*Operation
 }
 
 func newHost(t *testing.T, settings Settings) *host {
@@ -66,6 +67,7 @@ type issue struct {
 	operation uint32
 	sequence  uint64
 	end       ktime.Time
+	took      time.Duration // of the call; 0: next to nothing
 	group     uint64
 	result    int32
 	root      int
@@ -76,7 +78,7 @@ type issue struct {
 func (h *host) issue(i issue) {
 	p := row(h.t, i.symbol)
 	r := event.Collective{
-		Task: taskOf(i.pid), Probe: p.ID, Start: i.end - 10, End: i.end, Group: i.group,
+		Task: taskOf(i.pid), Probe: p.ID, Start: i.end.Add(-max(i.took, 10)), End: i.end, Group: i.group,
 		Serial: i.serial, Operation: i.operation, Sequence: i.sequence, Result: i.result,
 	}
 	r.Ledger[event.LedgerRunning] = i.running
@@ -89,8 +91,13 @@ func (h *host) issue(i issue) {
 }
 
 func (h *host) endGroup(pid int, group uint64, end ktime.Time, result int32) {
+	h.endGroupAfter(pid, group, end-5, end, result)
+}
+
+// endGroupAfter ends a group by a call that lasts from start to end.
+func (h *host) endGroupAfter(pid int, group uint64, start, end ktime.Time, result int32) {
 	h.tracker.Add(&event.Record{Kind: event.KindCollective, Collective: event.Collective{
-		Task: taskOf(pid), Probe: row(h.t, "ncclGroupEnd").ID, Start: end - 5, End: end, Group: group, Result: result,
+		Task: taskOf(pid), Probe: row(h.t, "ncclGroupEnd").ID, Start: start, End: end, Group: group, Result: result,
 	}})
 }
 
@@ -113,6 +120,10 @@ func (h *host) advance(now ktime.Time) []*Operation {
 				assert.Contains(h.t, h.arrived, o)
 			}
 			h.told = append(h.told, o)
+		},
+		Again: func(o *Operation) {
+			assert.Contains(h.t, h.told, o)
+			h.again = append(h.again, o)
 		},
 	})
 	return h.told[from:]

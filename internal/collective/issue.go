@@ -29,65 +29,25 @@ func (t *Tracker) addCollective(r *event.Collective) {
 		t.schedule(o, r.End)
 		return
 	}
-	t.open[key] = append(t.open[key], o)
+	t.follow(o)
 	if r.Group != 0 {
-		group := groupKey{r.Task.Thread, r.Group}
-		t.groups[group] = append(t.groups[group], o)
+		t.enterGroup(o)
 		t.schedule(o, r.End.Add(t.settings.Timeout)) // should its group never end
 		return
 	}
 	t.enqueue(o, r)
 }
 
-// endGroup puts the operations of a group on their GPU streams, in their order.
-func (t *Tracker) endGroup(r *event.Collective) {
-	group := groupKey{r.Task.Thread, r.Group}
-	operations := t.groups[group]
-	delete(t.groups, group)
-	for _, o := range operations {
-		if refused := r.Result != 0 && r.Result != o.Row().Benign; refused {
-			o.Refusal = Refusal{At: r.End, Result: r.Result}
-			t.schedule(o, r.End)
-			continue
-		}
-		t.enqueue(o, r)
-	}
-}
-
-// enqueue says that o was put on its GPU stream by the call of r: its own, or
+// enqueue says that o was put on its GPU stream during the call of r: its own, or
 // the end of its group.
 func (t *Tracker) enqueue(o *Operation, r *event.Collective) {
-	o.Enqueued = r.End
+	o.Entered, o.Enqueued = r.Start, r.End
 	o.AtLeast = r.Result != 0 || o.Result != 0
 	o.Ledger, o.CycleStart, o.Launches = r.Ledger, r.CycleStart, r.Launches
 	t.arrive(o)
 	t.identify(o)
 	t.arrived = append(t.arrived, o)
 	t.schedule(o, o.Enqueued.Add(t.settings.Timeout))
-}
-
-// arrive compares o with the thread's operation before on the communicator. Those
-// that a group queued at once arrive as one.
-func (t *Tracker) arrive(o *Operation) {
-	key := arrivalKey{o.Task.Thread, o.Serial}
-	before := t.latest[key]
-	switch {
-	case before == nil:
-		if len(t.latest) < t.settings.MaxThreads {
-			t.latest[key] = &arrival{1, o}
-		}
-		return
-	case before.Enqueued == o.Enqueued:
-		o.with, o.Previous, o.Arrival, o.Arrivals = before.Operation, before.Previous, before.Arrival, before.Arrivals
-		return
-	case before.Enqueued < o.Enqueued:
-		o.Previous = before.Enqueued
-		for state := range o.Arrival {
-			o.Arrival[state] = max(0, o.Ledger[state]-before.Ledger[state])
-		}
-	}
-	before.count++
-	before.Operation, o.Arrivals = o, before.count
 }
 
 // identify brings o together with its other ranks on this host, and chooses whether
@@ -101,6 +61,7 @@ func (t *Tracker) identify(o *Operation) {
 	m := t.meetings[key]
 	if m == nil {
 		if len(t.meetings) >= t.settings.MaxMeetings {
+			t.stats.NoRoom.Meetings++
 			return
 		}
 		m = &meeting{key: key, begun: o.Enqueued}
@@ -122,18 +83,19 @@ func (t *Tracker) sampled(key meetingKey) bool {
 	return hash.Sum64()%uint64(t.settings.SampleEvery) == 0
 }
 
-// schedule has o told at a time, if it has not been yet. Where there is no room
+// schedule has o told at a time, if there is something to tell. Where there is no room
 // the one that is due first is lost.
 func (t *Tracker) schedule(o *Operation, at ktime.Time) {
+	if o.phase == over || o.phase == pending && o.Completed == 0 && !o.awaited {
+		return
+	}
 	o.due = at
 	switch {
-	case o.told:
-		return
 	case o.queued:
 		heap.Fix(&t.pending, o.place)
 		return
 	case len(t.pending) >= t.settings.MaxOperations:
-		t.pending.next().told = true
+		t.pending.next().phase = over
 		t.stats.Evicted++
 	}
 	heap.Push(&t.pending, o)

@@ -1,6 +1,7 @@
 package collective
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gpucause/gpucause/internal/ktime"
@@ -61,6 +62,11 @@ func (m *meeting) join(o *Operation) {
 	}
 	m.ranks = append(m.ranks, o)
 	o.meeting = m
+}
+
+// open reports whether a rank has not seen it complete.
+func (m *meeting) open() bool {
+	return slices.ContainsFunc(m.ranks, func(o *Operation) bool { return o.Completed == 0 })
 }
 
 // complete reports whether all ranks are here.
@@ -126,10 +132,10 @@ type Last struct {
 	Lag time.Duration // after the one that it is compared with
 }
 
-// WaitedFor returns the rank that o's could not do without and that was queued
-// last, if that was after o itself. It is known only where all ranks are on this
-// host and known, none of the times is a lower bound, and there is such a rank or no rank was
-// queued after o: one that was may or may not have been waited for.
+// WaitedFor returns the rank that o's could not do without and whose call to queue
+// it returned last, if that was after o's own. It is known only where all ranks are
+// on this host and known, none is AtLeast, and there is such a rank or no rank
+// returned after o: one that did may or may not have been waited for.
 func (o *Operation) WaitedFor() (last Last, late, known bool) {
 	m := o.meeting
 	if m == nil || !m.complete() {
@@ -152,9 +158,9 @@ func (o *Operation) WaitedFor() (last Last, late, known bool) {
 	return last, true, true
 }
 
-// PeerWait returns how much of o's wait is certainly another rank's doing,
-// because that one had not been queued: a lower bound. It is known where
-// [Operation.WaitedFor] is.
+// PeerWait returns how much of o's wait is certainly the doing of the rank of
+// [Operation.WaitedFor], because that one had not yet entered the call that queues
+// the operation: a lower bound. It is known where WaitedFor is.
 func (o *Operation) PeerWait() (wait time.Duration, known bool) {
 	if o.Wait == (Wait{}) {
 		return 0, false
@@ -168,10 +174,11 @@ func (o *Operation) peerWait(w Wait) (wait time.Duration, known bool) {
 	if !late {
 		return 0, known
 	}
-	return max(0, min(w.End, last.Enqueued).Sub(w.Start)), true
+	return max(0, min(w.End, last.Entered).Sub(w.Start)), true
 }
 
-// skew is the time between the first and the last rank's arrival, of those here.
+// skew is the time between the first and the last rank's return from the call that
+// queued it, of those here.
 func (m *meeting) skew() time.Duration {
 	first, last := m.ranks[0].Enqueued, m.ranks[0].Enqueued
 	for _, o := range m.ranks[1:] {

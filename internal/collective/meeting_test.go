@@ -31,13 +31,17 @@ func TestWhoWaitedForWhom(t *testing.T) {
 	for n, want := range []struct {
 		wait, peer time.Duration
 		late       bool
-	}{{44, 39, true}, {35, 30, true}, {5, 0, false}} {
+	}{
+		{44 * time.Millisecond, 39*time.Millisecond - 10, true},
+		{35 * time.Millisecond, 30*time.Millisecond - 10, true},
+		{5 * time.Millisecond, 0, false},
+	} {
 		o := told[n]
 		assert.Equal(t, n, o.Communicator.Rank)
-		assert.Equal(t, want.wait*time.Millisecond, o.Wait.Duration())
+		assert.Equal(t, want.wait, o.Wait.Duration())
 		peer, known := o.PeerWait()
 		assert.True(t, known)
-		assert.Equal(t, want.peer*time.Millisecond, peer)
+		assert.Equal(t, want.peer, peer)
 		late, ok, _ := o.WaitedFor()
 		require.Equal(t, want.late, ok)
 		if ok {
@@ -48,6 +52,51 @@ func TestWhoWaitedForWhom(t *testing.T) {
 	}
 	assert.Zero(t, h.tracker.Stats().Held)
 	assert.Empty(t, h.tracker.meetings)
+}
+
+// A rank may have queued its operation as soon as it entered the call: what others
+// wait after that is not certainly its doing, however late the call returns.
+func TestLongCallsProveNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		took, peer time.Duration
+	}{
+		"entered during the wait":  {30 * time.Millisecond, 9 * time.Millisecond},
+		"entered before the wait":  {45 * time.Millisecond, 0},
+		"entered before the other": {49 * time.Millisecond, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, grouped := range []bool{false, true} {
+				h := newHost(t, Settings{})
+				h.begin(100, 1, "id", 2, 0)
+				h.begin(101, 1, "id", 2, 1)
+				h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: 1, sequence: 1, end: 10 * ms})
+				slow := issue{pid: 101, symbol: "ncclAllReduce", serial: 1, operation: 1, sequence: 1, end: 50 * ms, took: tt.took}
+				if grouped {
+					slow.group, slow.end, slow.took = 5, ms, 0
+				}
+				h.issue(slow)
+				if grouped {
+					h.endGroupAfter(101, 5, (50 * ms).Add(-tt.took), 50*ms, 0)
+				}
+				h.sync(100, 11*ms, 55*ms, event.Completed{Serial: 1, Operation: 1})
+				h.sync(101, 51*ms, 55*ms, event.Completed{Serial: 1, Operation: 1})
+				told := h.advance(farFuture)
+				require.Len(t, told, 2)
+				waited, last := told[0], told[1]
+				if waited.Communicator.Rank != 0 {
+					waited, last = last, waited
+				}
+				peer, known := waited.PeerWait()
+				assert.True(t, known)
+				assert.Equal(t, tt.peer, peer)
+				suspect, late, _ := waited.WaitedFor()
+				require.True(t, late)
+				assert.Equal(t, 1, suspect.Communicator.Rank)
+				assert.Equal(t, 40*time.Millisecond, suspect.Lag, "by the returns")
+				assert.Equal(t, 5*time.Millisecond+tt.took, last.Duration(), "an upper bound")
+			}
+		})
+	}
 }
 
 // What a rank cannot do without depends on the operation.

@@ -15,12 +15,14 @@ type Operation struct {
 	*event.Collective
 	Communicator *Communicator
 
-	// Enqueued is when it was put on its GPU stream: the return of the call, or of
-	// the outermost group. With AtLeast it is a lower bound, because a non-blocking
-	// communicator queues it later.
-	Enqueued ktime.Time
-	AtLeast  bool
+	// Entered and Enqueued are the start and the return of the call that put it on
+	// its GPU stream: its own, or the end of the outermost group. It was queued
+	// between them. With AtLeast, of a non-blocking communicator, it may have been
+	// queued later: only Entered is a bound.
+	Entered, Enqueued ktime.Time
+	AtLeast           bool
 	// Refusal is the end of its group where that failed: it was never queued.
+	// Entered is then the start of that call.
 	Refusal Refusal
 
 	// Completed is when the host knew that it was complete, an upper bound; 0:
@@ -42,12 +44,23 @@ type Operation struct {
 
 	meeting *meeting
 	with    *Operation // that arrived at once before it; nil: none
-	cut     bool       // its communicator was aborted, or its process ended, when it was the latest and open
+	cut     bool       // its communicator was aborted, or its process ended, when it was the first or latest and open
+	awaited bool       // it became the first open one after it was told
 	due     ktime.Time // when it is told
 	place   int        // in the queue
 	queued  bool
-	told    bool
+	phase   phase
+	worth   bool // a span, when it was told
 }
+
+// phase is how far the telling of an operation has come.
+type phase uint8
+
+const (
+	untold  phase = iota
+	pending       // told without having been seen to complete
+	over          // it is not told any more
+)
 
 // Refusal is the end of a group that failed; zero where it did not.
 type Refusal struct {
@@ -148,17 +161,18 @@ func (o *Operation) Size() uint64 {
 	return size * uint64(o.Communicator.Size)
 }
 
-// Duration returns the time from the enqueue until the host knew that the
-// operation was complete: an upper bound of what it took. 0: not seen to complete.
+// Duration returns the time from the start of the call that queued the operation
+// until the host knew that it was complete: an upper bound of what it took. 0: not
+// seen to complete.
 func (o *Operation) Duration() time.Duration {
 	if o.Completed == 0 {
 		return 0
 	}
-	return max(0, o.Completed.Sub(o.Enqueued))
+	return max(0, o.Completed.Sub(o.Entered))
 }
 
 // Cut reports whether its communicator was aborted, or its process ended, while it
-// was the latest operation and not complete.
+// was the first operation that was not complete, or the latest.
 func (o *Operation) Cut() bool { return o.cut }
 
 // Refused reports whether its group failed.

@@ -42,7 +42,7 @@ func (q *queue) Pop() any {
 // next takes the operation that is due first.
 func (q *queue) next() *Operation { return heap.Pop(q).(*Operation) }
 
-// Handler receives operations, each twice. A nil field discards.
+// Handler receives operations, each two or three times. A nil field discards.
 type Handler struct {
 	// Arrived is told of an operation when the records of all that came before it
 	// are there, in the order of arrival; of those that a group queued at once on a
@@ -50,6 +50,10 @@ type Handler struct {
 	Arrived func(*Operation)
 	// Told is told of it when it is over, or its time is.
 	Told func(*Operation)
+	// Again is told of one that was told without having been seen to complete, once it
+	// has been, or once it is the first that has not been, for a while. What is told of
+	// it now takes the place of what was told before.
+	Again func(*Operation)
 }
 
 // Advance says that all records that ended before now have been added, and tells
@@ -61,12 +65,25 @@ func (t *Tracker) Advance(now ktime.Time, tell Handler) {
 	t.advanced = now
 	t.tellArrived(now, tell.Arrived)
 	for len(t.pending) > 0 && t.pending[0].due <= now {
-		o := t.pending.next()
-		o.told = true
+		t.hand(t.pending.next(), tell)
+	}
+}
+
+// hand tells an operation, for the first time or again.
+func (t *Tracker) hand(o *Operation, to Handler) {
+	told, first := to.Again, o.phase == untold
+	if first {
 		t.count(o)
-		if tell.Told != nil {
-			tell.Told(o)
-		}
+		told = to.Told
+	}
+	o.phase, o.awaited, o.worth = over, false, o.worth || t.isWorth(o)
+	if o.Completed == 0 && !o.Failed() && !o.Refused() {
+		o.phase = pending
+	}
+	if told != nil {
+		told(o)
+	}
+	if first {
 		t.leave(o.meeting)
 	}
 }
@@ -106,13 +123,17 @@ func (t *Tracker) count(o *Operation) {
 	}
 }
 
+// patience is how many times Settings.Timeout an operation is remembered that was not
+// seen to complete, so that it may be told again.
+const patience = 4
+
 // sweep forgets meetings that are over, groups whose end was lost, what was told and
-// never completes, the latest arrivals on communicators that have ended, and the waits
+// does not complete, the latest arrivals on communicators that have ended, and the waits
 // of threads that have not waited lately.
 func (t *Tracker) sweep(now ktime.Time) {
 	t.swept = now
 	for key, m := range t.meetings {
-		if now.Sub(m.begun) > 2*t.settings.Timeout {
+		if age := now.Sub(m.begun); age > patience*t.settings.Timeout || age > 2*t.settings.Timeout && !m.open() {
 			delete(t.meetings, key)
 		}
 	}
@@ -121,46 +142,25 @@ func (t *Tracker) sweep(now ktime.Time) {
 			delete(t.waits, thread)
 		}
 	}
-	for key, operations := range t.groups {
-		if now.Sub(operations[len(operations)-1].End) > 2*t.settings.Timeout {
-			delete(t.groups, key)
-		}
-	}
-	for key := range t.latest {
-		if t.communicators[commKey{key.thread.PID, key.serial}] == nil {
-			delete(t.latest, key)
-		}
-	}
-	for key, open := range t.open {
-		n := 0
-		for n < len(open) && open[n].told && now.Sub(open[n].End) > 2*t.settings.Timeout {
-			n++
-		}
-		clear(open[:n])
-		t.open[key] = open[n:]
-		if n == len(open) {
-			delete(t.open, key)
-		}
-	}
+	t.sweepGroups(now)
+	t.sweepArrivals()
+	t.sweepOpen(now)
 }
 
 // Worth reports whether an operation that is told is worth a span: it is sampled,
 // failed or was cut short, its wait was long, its ranks on this host were far apart
-// or do not do the same, or it was not seen to complete and nothing followed it on
-// its communicator.
-func (t *Tracker) Worth(o *Operation) bool {
+// or do not do the same, or it was not seen to complete and is the first that was
+// not on its communicator, or the latest. What was worth one when it was told first
+// is so again.
+func (t *Tracker) Worth(o *Operation) bool { return o.worth }
+
+func (t *Tracker) isWorth(o *Operation) bool {
 	switch {
 	case o.Sampled, o.Failed(), o.Refused(), o.cut, o.Wait.Duration() >= t.settings.Slow:
 		return true
 	case o.meeting != nil && (o.meeting.torn || o.meeting.skew() >= t.settings.Slow):
 		return true
 	default:
-		return o.Completed == 0 && t.isLast(o)
+		return o.Completed == 0 && (t.isFirst(o) || t.isLast(o))
 	}
-}
-
-// isLast reports whether o is the latest operation on a communicator that is there.
-func (t *Tracker) isLast(o *Operation) bool {
-	open := t.open[commKey{o.Task.Thread.PID, o.Serial}]
-	return len(open) > 0 && open[len(open)-1] == o
 }

@@ -14,7 +14,8 @@ type Settings struct {
 	// from which an operation is worth a span in any case. Default 5 ms.
 	Slow time.Duration
 	// Timeout is how long after it was issued an operation is told that was not
-	// seen to complete. Default 10 s.
+	// seen to complete. It is told again if it completes within four times as long.
+	// Default 10 s.
 	Timeout time.Duration
 	// Settle is how long after its completion an operation is held back, so that
 	// the other ranks' records have arrived. Default 100 ms.
@@ -22,8 +23,9 @@ type Settings struct {
 
 	MaxCommunicators int // default 4096
 	MaxOperations    int // that wait to be told; default 65536
+	MaxOpen          int // operations that are not complete and are remembered, and those in groups that have not ended; default 65536 each
 	MaxMeetings      int // operations whose ranks of this host are remembered; default 65536
-	MaxThreads       int // whose latest arrival is remembered, per communicator; default 8192
+	MaxThreads       int // whose latest arrival is remembered, on each communicator by itself; whose waits are; that are in a group; default 8192 each
 	WaitsPerThread   int // latest waits that are remembered, up to twice as many; default 1024
 }
 
@@ -36,6 +38,7 @@ func (s Settings) withDefaults() Settings {
 	setDefault(&s.Settle, 100*time.Millisecond)
 	setDefault(&s.MaxCommunicators, 4096)
 	setDefault(&s.MaxOperations, 65536)
+	setDefault(&s.MaxOpen, 65536)
 	setDefault(&s.MaxMeetings, 65536)
 	setDefault(&s.MaxThreads, 8192)
 	setDefault(&s.WaitsPerThread, 1024)

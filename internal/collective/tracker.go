@@ -23,9 +23,11 @@ type Tracker struct {
 	initAlls      map[event.ProcessID]uint64
 	growths       map[growth]Key
 	unnamed       map[growth][]*Communicator
-	groups        map[groupKey][]*Operation
-	open          map[commKey][]*Operation // not complete, in the order of their numbers
-	latest        map[arrivalKey]*arrival
+	groups        map[event.Thread]*group
+	grouped       int // operations in groups
+	open          map[commKey]*openOperations
+	followed      int // operations that are open
+	arrivals      arrivals
 	waits         map[event.Thread][]*Operation // that the thread waited for, the latest last
 	meetings      map[meetingKey]*meeting
 	pending       queue
@@ -33,24 +35,6 @@ type Tracker struct {
 	advanced      ktime.Time   // by the latest Advance
 	swept         ktime.Time
 	stats         Stats
-}
-
-// groupKey is a thread's outermost group.
-type groupKey struct {
-	thread event.Thread
-	group  uint64
-}
-
-// arrivalKey is a thread on a communicator.
-type arrivalKey struct {
-	thread event.Thread
-	serial event.Serial
-}
-
-// arrival is a thread's latest one on a communicator.
-type arrival struct {
-	count uint64
-	*Operation
 }
 
 // Stats count what a Tracker did and holds.
@@ -64,7 +48,19 @@ type Stats struct {
 	Unknown       uint64 // operations or completions of communicators that are not known: their records were lost
 	Captured      uint64 // not told: they are in a CUDA graph, and run, or not, when it is launched
 	Refused       uint64 // communicators for which there was no room
-	Late          uint64 // completions of operations that had been told
+	Late          uint64 // completed after they had been told, and told again
+	NoRoom        NoRoom
+}
+
+// NoRoom counts what a Tracker does not know because there was no room to remember
+// more.
+type NoRoom struct {
+	Open     uint64 // operations whose completion goes unnoticed
+	Groups   uint64 // operations of which it is not known when their group queued them; the end of the group may be lost, too
+	Arrivals uint64 // operations that were not compared with the thread's before
+	Waits    uint64 // operations that a thread waited for, which its stalls do not name
+	Meetings uint64 // operations that were not brought together with their other ranks
+	Growths  uint64 // grown communicators whose key is not learnt from the root, or taught by it
 }
 
 // New returns an empty Tracker.
@@ -75,9 +71,9 @@ func New(settings Settings) *Tracker {
 		initAlls:      make(map[event.ProcessID]uint64),
 		growths:       make(map[growth]Key),
 		unnamed:       make(map[growth][]*Communicator),
-		groups:        make(map[groupKey][]*Operation),
-		open:          make(map[commKey][]*Operation),
-		latest:        make(map[arrivalKey]*arrival),
+		groups:        make(map[event.Thread]*group),
+		open:          make(map[commKey]*openOperations),
+		arrivals:      arrivals{of: make(map[event.Thread]map[event.Serial]*arrival)},
 		waits:         make(map[event.Thread][]*Operation),
 		meetings:      make(map[meetingKey]*meeting),
 	}
@@ -135,28 +131,23 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 // aborts ends a communicator whatever is open on it; the others that do wait for it.
 const aborts = "ncclCommAbort"
 
-// cut ends a communicator that was cut short: the latest of its open operations
-// is worth a span.
-func (t *Tracker) cut(key commKey) {
-	if open := t.open[key]; len(open) > 0 {
-		last := open[len(open)-1]
-		last.cut = true
-		t.remember(last, last.Task.Thread)
-	}
-	t.end(key)
-}
-
 // end forgets a communicator. Its open operations are told when their time is
 // over.
 func (t *Tracker) end(key commKey) {
 	delete(t.communicators, key)
-	delete(t.open, key)
+	if open := t.open[key]; open != nil {
+		t.followed -= len(open.list)
+		delete(t.open, key)
+	}
 }
 
-// change forgets what a process that is gone had. What its threads waited for is
+// change forgets what a thread or process that is gone had. What threads waited for is
 // asked for later.
 func (t *Tracker) change(change *event.ProcessChange) {
 	switch change.Kind {
+	case event.ThreadExited:
+		t.leaveGroup(change.Task.Thread)
+		t.arrivals.forget(change.Task.Thread)
 	case event.ProcessExited, event.ProcessExecuted:
 		t.forgetProcess(change.Task.Thread.PID, change.At)
 	}
@@ -168,19 +159,21 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 		if key.pid != pid {
 			continue
 		}
-		for _, o := range t.open[key] {
-			t.schedule(o, at.Add(t.settings.Settle))
+		if open := t.open[key]; open != nil {
+			for _, o := range open.list {
+				t.schedule(o, at.Add(t.settings.Settle))
+			}
 		}
 		t.cut(key)
 	}
-	for key := range t.groups {
-		if key.thread.PID == pid {
-			delete(t.groups, key)
+	for thread := range t.groups {
+		if thread.PID == pid {
+			t.leaveGroup(thread)
 		}
 	}
-	for key := range t.latest {
-		if key.thread.PID == pid {
-			delete(t.latest, key)
+	for thread := range t.arrivals.of {
+		if thread.PID == pid {
+			t.arrivals.forget(thread)
 		}
 	}
 	for id := range t.initAlls {

@@ -56,15 +56,22 @@ func (p *pipeline) tellCollectives(ctx context.Context, batch *spans.Batch, now,
 			}
 		},
 		Told: func(o *collective.Operation) {
-			p.tellCollective(ctx, batch, o, now)
+			p.aggregator.AddCollective(measured(o))
+			p.emitCollective(ctx, batch, o, now)
+			batch = p.handOverFull(ctx, batch)
+		},
+		Again: func(o *collective.Operation) {
+			m := measured(o)
+			m.Size = 0 // counted before
+			p.aggregator.AddCollective(m)
+			p.emitCollective(ctx, batch, o, now)
 			batch = p.handOverFull(ctx, batch)
 		},
 	})
 	return batch
 }
 
-func (p *pipeline) tellCollective(ctx context.Context, batch *spans.Batch, o *collective.Operation, now ktime.Time) {
-	p.aggregator.AddCollective(measured(o))
+func (p *pipeline) emitCollective(ctx context.Context, batch *spans.Batch, o *collective.Operation, now ktime.Time) {
 	if p.sink.traces == nil || !p.collectives.tracker.Worth(o) {
 		return
 	}

@@ -213,18 +213,90 @@ func TestFailedGroupsArePaired(t *testing.T) {
 		b.pass(b.config.NCCL.Timeout + time.Second)
 		b.shutdown()
 
-		factory := collectiveskewconnector.NewFactory()
-		var sink consumertest.TracesSink
-		skew, err := factory.CreateTracesToTraces(t.Context(), connectortest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig(), &sink)
-		require.NoError(t, err)
-		require.NoError(t, skew.Start(t.Context(), componenttest.NewNopHost()))
-		for _, traces := range b.traces.AllTraces() {
-			require.NoError(t, skew.ConsumeTraces(t.Context(), traces))
-		}
-		require.NoError(t, skew.Shutdown(t.Context()))
-		require.Equal(t, 1, sink.SpanCount())
-		span := sink.AllTraces()[0].ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0)
-		summary, _ := span.Attributes().Get("stall.summary")
-		assert.Contains(t, summary.Str(), "the call of rank 1 failed with ncclSystemError")
+		assert.Contains(t, b.summary(), "the call of rank 1 failed with ncclSystemError")
 	})
+}
+
+// summary has the connector judge the traces, and returns what it says in its only
+// verdict.
+func (b *bench) summary() string {
+	b.t.Helper()
+	factory := collectiveskewconnector.NewFactory()
+	var sink consumertest.TracesSink
+	skew, err := factory.CreateTracesToTraces(b.t.Context(), connectortest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig(), &sink)
+	require.NoError(b.t, err)
+	require.NoError(b.t, skew.Start(b.t.Context(), componenttest.NewNopHost()))
+	for _, traces := range b.traces.AllTraces() {
+		require.NoError(b.t, skew.ConsumeTraces(b.t.Context(), traces))
+	}
+	require.NoError(b.t, skew.Shutdown(b.t.Context()))
+	require.Equal(b.t, 1, sink.SpanCount())
+	span := sink.AllTraces()[0].ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0)
+	summary, _ := span.Attributes().Get("stall.summary")
+	return summary.Str()
+}
+
+// arrive has a rank of a communicator of two issue its first operation now.
+func (b *bench) arrive(rank int) event.Task {
+	begin := probe.Get(probeOf(b.t, "ncclCommInitRankConfig"))
+	task := event.Task{Thread: event.Thread{PID: event.PID(100 + rank), TID: event.TID(100 + rank)}}
+	c := event.Communicator{Process: event.ProcessID{PID: task.Thread.PID, Start: 1}, Task: task, Probe: begin.ID, Serial: 1}
+	c.Identity[0], c.Args[begin.Communicator.Size], c.Args[begin.Communicator.Rank] = 1, 2, uint64(rank)
+	now := fakeNow()
+	b.source.put(
+		event.Record{Kind: event.KindCommunicator, Communicator: c},
+		event.Record{Kind: event.KindCollective, Collective: event.Collective{
+			Task: task, Probe: probeOf(b.t, "ncclAllReduce"), Start: now - 30, End: now - 20, Serial: 1, Operation: 1, Sequence: 1,
+		}},
+	)
+	return task
+}
+
+// complete has a rank's synchronisation return now, which began at start.
+func (b *bench) complete(task event.Task, start ktime.Time) {
+	c := event.Completion{Task: task, Probe: probeOf(b.t, "cudaStreamSynchronize"), Start: start, End: fakeNow()}
+	c.Completed[0] = event.Completed{Serial: 1, Operation: 1}
+	b.source.put(event.Record{Kind: event.KindCompletion, Completion: c})
+}
+
+// A rank that comes later than the timeout is told as the straggler, and the waits for
+// it are in the metrics.
+func TestRanksThatComeAfterTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		first, start := b.arrive(0), fakeNow()
+		b.pass(15 * time.Second)
+		require.NotZero(t, b.traces.SpanCount(), "told after the timeout")
+		last, lastStart := b.arrive(1), fakeNow()
+		b.pass(10 * time.Millisecond)
+		b.complete(first, start)
+		b.complete(last, lastStart)
+		b.pass(b.config.CollectionInterval + time.Second)
+		b.shutdown()
+		assert.Contains(t, b.summary(), "pid 101) arrived 15.00 s after rank 0")
+		assert.Contains(t, b.summary(), "1 rank provably waited for it, 15.00 s")
+		for name, want := range map[string]float64{"nccl.collective.wait": 15.02, "nccl.collective.duration": 15.02} {
+			count, sum := b.histogram(name)
+			assert.EqualValues(t, 2, count, name)
+			assert.InDelta(t, want, sum, 0.1, name)
+		}
+	})
+}
+
+// histogram returns the count and sum of all points of the first metrics: the processes
+// of these tests are not there, and end.
+func (b *bench) histogram(name string) (count uint64, sum float64) {
+	for _, resource := range b.metrics.AllMetrics()[0].ResourceMetrics().All() {
+		for _, m := range resource.ScopeMetrics().At(0).Metrics().All() {
+			if m.Name() != name {
+				continue
+			}
+			for _, point := range m.ExponentialHistogram().DataPoints().All() {
+				count += point.Count()
+				sum += point.Sum()
+			}
+		}
+	}
+	return count, sum
 }

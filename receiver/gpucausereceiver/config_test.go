@@ -76,6 +76,7 @@ func TestEveryKey(t *testing.T) {
 func TestInvalidConfigsSayWhatToWrite(t *testing.T) {
 	for name, message := range map[string]string{
 		"nccl_timeout": "nccl::timeout is 10ms: use at least 1s",
+		"nccl_long":    "nccl::timeout is 1h0m1s: use at most 1h0m0s",
 		"nccl_slow":    "nccl::slow_threshold is 0s: use a positive duration such as 1ms",
 		"nccl_many":    "nccl::max_communicators is 0: use 1 to 1048576",
 		"mechanism":    `attach::mechanism is "magic": use auto, session, multi or perf`,

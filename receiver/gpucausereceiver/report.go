@@ -89,6 +89,12 @@ func (r *reporter) collectiveLosses() map[string]uint64 {
 		"incomplete":           r.tracker.Incomplete,
 		"late_completion":      r.tracker.Late,
 		"evicted":              r.tracker.Evicted,
+		"open":                 r.tracker.NoRoom.Open,
+		"group":                r.tracker.NoRoom.Groups,
+		"arrival":              r.tracker.NoRoom.Arrivals,
+		"wait":                 r.tracker.NoRoom.Waits,
+		"meeting":              r.tracker.NoRoom.Meetings,
+		"growth":               r.tracker.NoRoom.Growths,
 		"dependency":           lost,
 	}
 }

@@ -25,6 +25,7 @@ const (
 	minCycleLength        = 10 * time.Microsecond
 	minMaxCycle           = 100 * time.Millisecond
 	minNCCLTimeout        = time.Second
+	maxNCCLTimeout        = time.Hour
 )
 
 var mechanisms = map[string]capture.Mechanism{
@@ -79,6 +80,7 @@ func (n NCCLConfig) validate() error {
 	return errors.Join(
 		positive("nccl::slow_threshold", n.SlowThreshold),
 		atLeast("nccl::timeout", n.Timeout, minNCCLTimeout),
+		atMost("nccl::timeout", n.Timeout, maxNCCLTimeout),
 		within("nccl::max_communicators", n.MaxCommunicators, maxLimit),
 	)
 }
@@ -176,6 +178,13 @@ func (m ErrorMode) validate() error {
 func atLeast(key string, got, least time.Duration) error {
 	if got < least {
 		return fmt.Errorf("%s is %s: use at least %s", key, got, least)
+	}
+	return nil
+}
+
+func atMost(key string, got, most time.Duration) error {
+	if got > most {
+		return fmt.Errorf("%s is %s: use at most %s", key, got, most)
 	}
 	return nil
 }

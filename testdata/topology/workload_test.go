@@ -131,7 +131,7 @@ func (a *act) span(span ptrace.Span, rank int) {
 	_ = attributes.FromRaw(map[string]any{
 		"nccl.operation": "AllReduce", "nccl.communicator": communicator, "nccl.communicator.size": ranks, "nccl.rank": rank,
 		"nccl.sequence": a.sequence, "nccl.sampled": true, "nccl.count": elements, "nccl.datatype": "float32", "nccl.reduction": "sum",
-		"nccl.enqueue.time": enqueue, "nccl.enqueue.quality": "exact", "nccl.completed": a.plot != missing,
+		"nccl.enqueue.time": enqueue, "nccl.enqueue.not_before": enqueue, "nccl.enqueue.quality": "bounded", "nccl.completed": a.plot != missing,
 		"nccl.arrival.time.io": io, "nccl.arrival.time.running": 0.002,
 	})
 	if a.plot != missing {

@@ -2,8 +2,9 @@
 // imply: where no rank completes before every rank has enqueued, a completion read
 // on one clock is later than every enqueue read on the others.
 //
-// With theta the error of a clock (it reads t+theta at the true time t), e the
-// latest enqueue and x the earliest completion of a collective on hosts A and B:
+// With theta the error of a clock (it reads t+theta at the true time t), e a lower
+// bound of the latest enqueue and x an upper bound of the earliest completion of a
+// collective on hosts A and B:
 //
 //	theta(B)-theta(A) <= x(B)-e(A)
 //	theta(B)-theta(A) >= e(B)-x(A)

@@ -9,8 +9,8 @@ import (
 // Reading is what a collective shows on one clock.
 type Reading struct {
 	Clock     string
-	Enqueued  collective.Time // the latest enqueue
-	Completed collective.Time // the earliest completion that was seen, 0 if none
+	Enqueued  collective.Time // a lower bound of the latest enqueue
+	Completed collective.Time // an upper bound of the earliest completion, 0 if none was seen
 }
 
 // times are a reading by the index of its clock; zero where the clock had none.

@@ -59,6 +59,34 @@ func (c *Collective) Add(r *Report) {
 	c.Ranks[len(c.Ranks)-1].Call = c.call(&r.Call)
 }
 
+// Rank returns the part of a rank, nil if it is not in c.
+func (c *Collective) Rank(number int32) *Rank {
+	i := slices.IndexFunc(c.Ranks, func(r Rank) bool { return r.Number == number })
+	if i < 0 {
+		return nil
+	}
+	return &c.Ranks[i]
+}
+
+// Replace puts r in the place of what its rank, which is in c, reported before.
+func (c *Collective) Replace(r *Report) {
+	rank := c.Rank(r.Rank.Number)
+	*rank = r.Rank
+	rank.Call = c.call(&r.Call)
+}
+
+// Disagrees reports whether ranks asked for what does not go together.
+func (c *Collective) Disagrees() bool {
+	for i := range c.Calls {
+		for k := range c.Calls[:i] {
+			if c.Calls[i].Contradicts(&c.Calls[k]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // call returns the index of call, which is added if there is room.
 func (c *Collective) call(call *Call) uint16 {
 	if i := slices.Index(c.Calls, *call); i >= 0 {

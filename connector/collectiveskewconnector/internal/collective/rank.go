@@ -48,7 +48,7 @@ type Flags uint8
 
 // Flags.
 const (
-	// LowerBound: the rank enqueued at Enqueue or later.
+	// LowerBound: Enqueue is no upper bound. The rank may have enqueued later.
 	LowerBound Flags = 1 << iota
 	// Sampled: every rank reports this collective.
 	Sampled
@@ -88,7 +88,11 @@ type Rank struct {
 	Flags   Flags
 	End     Completion
 
-	Enqueue   Time
+	// Enqueue is when the call that enqueued returned, and NotBefore when it began:
+	// the rank enqueued between them. NotBefore is 0 where it is not known, and never
+	// later than Enqueue.
+	Enqueue, NotBefore Time
+
 	Completed Time // not earlier than the real completion; 0 where it was not seen
 	// WaitStart and Wait are the stall of the rank's host that covers the collective.
 	WaitStart Time
@@ -103,6 +107,12 @@ type Rank struct {
 
 // Is reports whether all of flags are set.
 func (r *Rank) Is(flags Flags) bool { return r.Flags&flags == flags }
+
+// Uncertainty returns how far the real enqueue may be from Enqueue. It is not known
+// where NotBefore is not.
+func (r *Rank) Uncertainty() (d time.Duration, known bool) {
+	return r.Enqueue.Sub(r.NotBefore), r.NotBefore != 0
+}
 
 // Blocked returns for how long the rank's host was provably stalled, after its own
 // enqueue, while it was not yet arrival on its clock.

@@ -14,6 +14,7 @@ const (
 	attrCount        = "nccl.count"
 	attrSampled      = "nccl.sampled"
 	attrEnqueue      = "nccl.enqueue.time"
+	attrNotBefore    = "nccl.enqueue.not_before"
 	attrQuality      = "nccl.enqueue.quality"
 	attrCompletion   = "nccl.completion.time"
 	attrCompleted    = "nccl.completed"

@@ -16,7 +16,7 @@ type fields struct {
 	operation, communicator, reduction, datatype string
 	quality, cause, summary, errorType           string
 	size, rank, sequence, root, peer, count      int64 // collective.Unknown where not there
-	enqueue, completion, waitStart               int64 // 0 where not there
+	enqueue, notBefore, completion, waitStart    int64 // 0 where not there
 	wait, explained                              float64
 	sampled                                      bool
 	end                                          collective.Completion
@@ -87,6 +87,8 @@ func (f *fields) number(key string, value int64) {
 		f.count = value
 	case attrEnqueue:
 		f.enqueue = value
+	case attrNotBefore:
+		f.notBefore = value
 	case attrCompletion:
 		f.completion = value
 	case attrWaitStart:

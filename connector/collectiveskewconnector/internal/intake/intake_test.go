@@ -27,7 +27,7 @@ func rankSpan() ptrace.Span {
 	_ = span.Attributes().FromRaw(map[string]any{
 		"nccl.operation": "Reduce", "nccl.communicator": "c0ffee", "nccl.communicator.size": 8, "nccl.rank": 3,
 		"nccl.sequence": 7, "nccl.root": 1, "nccl.count": 1024, "nccl.datatype": "float16", "nccl.reduction": "sum",
-		"nccl.sampled": true, "nccl.enqueue.time": enqueued, "nccl.enqueue.quality": "exact",
+		"nccl.sampled": true, "nccl.enqueue.time": enqueued, "nccl.enqueue.not_before": enqueued - 3, "nccl.enqueue.quality": "bounded",
 		"nccl.completion.time": enqueued + 5, "nccl.completed": true,
 		"nccl.wait": 0.25, "nccl.wait.start_time": enqueued + 1,
 		"nccl.arrival.time.io": 0.5, "nccl.arrival.time.collective_wait": 9.0, "nccl.arrival.time.new_state": 9.0,
@@ -76,7 +76,7 @@ func TestSpanIsRead(t *testing.T) {
 			Cycle:   collective.Link{Trace: pcommon.TraceID{4}, Span: pcommon.SpanID{5}},
 			Flags:   collective.Sampled | collective.HasLedger | collective.HasWait,
 			End:     collective.CompletionSeen,
-			Enqueue: enqueued, Completed: enqueued + 5, WaitStart: enqueued + 1, Wait: 250 * time.Millisecond,
+			Enqueue: enqueued, NotBefore: enqueued - 3, Completed: enqueued + 5, WaitStart: enqueued + 1, Wait: 250 * time.Millisecond,
 			Ledger:  collective.Ledger{event.LedgerIO: 0.5},
 			Arrival: &collective.Arrival{Cause: "io", Explained: 0.75, Summary: "blocked on storage I/O for 500.0 ms"},
 		},
@@ -145,7 +145,7 @@ func TestWhatMakesNoSenseIsLeftOut(t *testing.T) {
 		check      func(*testing.T, *collective.Report)
 	}{
 		"completion before the enqueue": {
-			map[string]any{"nccl.completion.time": enqueued - 1, "nccl.completed": nil},
+			map[string]any{"nccl.completion.time": enqueued - 4, "nccl.completed": nil},
 			func(t *testing.T, r *collective.Report) {
 				assert.Zero(t, r.Rank.Completed)
 				assert.Equal(t, collective.CompletionUnknown, r.Rank.End)
@@ -209,6 +209,34 @@ func TestWhatMakesNoSenseIsLeftOut(t *testing.T) {
 			kind, report := read(changed(c.attributes))
 			require.Equal(t, Pairable, kind)
 			c.check(t, &report)
+		})
+	}
+}
+
+// The enqueue lies between a lower bound and the time that is told. Older agents do
+// not tell the bound: then it is the start of the call, which is that of the span.
+func TestLowerBoundsOfTheEnqueue(t *testing.T) {
+	for name, c := range map[string]struct {
+		notBefore any
+		start     int64
+		want      collective.Time
+	}{
+		"told":                   {enqueued - 3, enqueued - 10, enqueued - 3},
+		"of an older agent":      {nil, enqueued - 10, enqueued - 10},
+		"unknown":                {nil, 0, 0},
+		"later than the enqueue": {enqueued + 1, enqueued - 10, 0},
+		"days before":            {enqueued - int64(48*time.Hour), enqueued - 10, 0},
+		"negative":               {-5, enqueued - 10, 0},
+		"span that starts later": {nil, enqueued + 1, 0},
+		"span of the far future": {nil, -1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			span := changed(map[string]any{"nccl.enqueue.not_before": c.notBefore})
+			span.SetStartTimestamp(pcommon.Timestamp(c.start))
+			kind, report := read(span)
+			require.Equal(t, Pairable, kind)
+			assert.Equal(t, c.want, report.Rank.NotBefore)
+			assert.EqualValues(t, enqueued, report.Rank.Enqueue)
 		})
 	}
 }

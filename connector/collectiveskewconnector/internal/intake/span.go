@@ -36,6 +36,7 @@ func (r *Reader) Span(process *collective.Process, span ptrace.Span, report *col
 	if f.own {
 		return Foreign
 	}
+	f.bound(span)
 	operation := collective.ParseOperation(f.operation)
 	if !f.identified(operation) || span.TraceID().IsEmpty() || span.SpanID().IsEmpty() {
 		return Unpairable
@@ -61,6 +62,25 @@ func (r *Reader) Span(process *collective.Process, span ptrace.Span, report *col
 		return pair(f, operation, report)
 	}
 	return Pairable
+}
+
+// bound finds a lower bound of the enqueue. Where the span does not tell it, its own
+// start is one: that of the call which asked for the operation.
+func (f *fields) bound(span ptrace.Span) {
+	if f.notBefore == 0 {
+		f.notBefore = int64(min(span.StartTimestamp(), latest))
+	}
+	if f.notBefore > f.enqueue || !near(f.notBefore, f.enqueue) {
+		f.notBefore = 0
+	}
+}
+
+// earliest is when the rank enqueued at the earliest, as far as can be told.
+func (f *fields) earliest() int64 {
+	if f.notBefore == 0 {
+		return f.enqueue
+	}
+	return f.notBefore
 }
 
 // identified reports whether f says which part of which collective it is.
@@ -111,12 +131,13 @@ func reduction(name string) string {
 
 func (r *Reader) rank(f *fields, process *collective.Process) collective.Rank {
 	rank := collective.Rank{
-		Process: process,
-		Number:  int32(f.rank),
-		Enqueue: collective.Time(f.enqueue),
-		End:     f.end,
-		Ledger:  f.ledger,
-		Arrival: r.arrival(f),
+		Process:   process,
+		Number:    int32(f.rank),
+		Enqueue:   collective.Time(f.enqueue),
+		NotBefore: collective.Time(f.notBefore),
+		End:       f.end,
+		Ledger:    f.ledger,
+		Arrival:   r.arrival(f),
 	}
 	if f.quality == qualityLowerBound {
 		rank.Flags |= collective.LowerBound
@@ -127,7 +148,7 @@ func (r *Reader) rank(f *fields, process *collective.Process) collective.Rank {
 	if f.hasLedger {
 		rank.Flags |= collective.HasLedger
 	}
-	if f.completion >= f.enqueue && near(f.completion, f.enqueue) {
+	if f.completion >= f.earliest() && near(f.completion, f.enqueue) {
 		rank.Completed, rank.End = collective.Time(f.completion), collective.CompletionSeen
 	}
 	if plausible(f.wait) && near(f.waitStart, f.enqueue) {

@@ -190,7 +190,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.CollectiveskewCollectivesHeld, err = builder.meter.Int64ObservableGauge(
 		"otelcol_collectiveskew_collectives_held",
-		metric.WithDescription("Collectives that wait for the reports of other ranks. [Development]"),
+		metric.WithDescription("Collectives that wait for the reports of other ranks, or for ranks to see them complete. [Development]"),
 		metric.WithUnit("{collective}"),
 	)
 	errs = errors.Join(errs, err)
@@ -214,19 +214,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.CollectiveskewSpans, err = builder.meter.Int64Counter(
 		"otelcol_collectiveskew_spans",
-		metric.WithDescription("Spans of ranks, by attribute result: paired, duplicate (the rank had reported), late (the collective was over), conflicting (another collective has that trace), oversized (its communicator is larger than max_ranks), unpairable (it does not say which rank of which collective it is). [Development]"),
+		metric.WithDescription("Spans of ranks, by attribute result: paired, updated (the rank had reported that it did not see the collective complete, and this report that it did replaces that), duplicate (the rank had reported), late (the collective was over), conflicting (another collective has that trace), oversized (its communicator is larger than max_ranks), unpairable (it does not say which rank of which collective it is). [Development]"),
 		metric.WithUnit("{span}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CollectiveskewSpansHeld, err = builder.meter.Int64ObservableGauge(
 		"otelcol_collectiveskew_spans_held",
-		metric.WithDescription("Spans in the collectives that wait for the reports of other ranks. [Development]"),
+		metric.WithDescription("Spans in the collectives that wait for the reports of other ranks, or for ranks to see them complete. [Development]"),
 		metric.WithUnit("{span}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CollectiveskewVerdicts, err = builder.meter.Int64Counter(
 		"otelcol_collectiveskew_verdicts",
-		metric.WithDescription("What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error, or not proven), clock_unknown, unjudged (reports are missing). [Development]"),
+		metric.WithDescription("What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error or the durations of calls, or not proven), clock_unknown, not_completed (every rank came, and none has seen it complete), unjudged (reports are missing). [Development]"),
 		metric.WithUnit("{collective}"),
 	)
 	errs = errors.Join(errs, err)

@@ -72,7 +72,7 @@ func AssertEqualCollectiveskewCollectives(t *testing.T, tt *componenttest.Teleme
 func AssertEqualCollectiveskewCollectivesHeld(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_collectives_held",
-		Description: "Collectives that wait for the reports of other ranks. [Development]",
+		Description: "Collectives that wait for the reports of other ranks, or for ranks to see them complete. [Development]",
 		Unit:        "{collective}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -134,7 +134,7 @@ func AssertEqualCollectiveskewSeriesOverflow(t *testing.T, tt *componenttest.Tel
 func AssertEqualCollectiveskewSpans(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_spans",
-		Description: "Spans of ranks, by attribute result: paired, duplicate (the rank had reported), late (the collective was over), conflicting (another collective has that trace), oversized (its communicator is larger than max_ranks), unpairable (it does not say which rank of which collective it is). [Development]",
+		Description: "Spans of ranks, by attribute result: paired, updated (the rank had reported that it did not see the collective complete, and this report that it did replaces that), duplicate (the rank had reported), late (the collective was over), conflicting (another collective has that trace), oversized (its communicator is larger than max_ranks), unpairable (it does not say which rank of which collective it is). [Development]",
 		Unit:        "{span}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -150,7 +150,7 @@ func AssertEqualCollectiveskewSpans(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualCollectiveskewSpansHeld(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_spans_held",
-		Description: "Spans in the collectives that wait for the reports of other ranks. [Development]",
+		Description: "Spans in the collectives that wait for the reports of other ranks, or for ranks to see them complete. [Development]",
 		Unit:        "{span}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -164,7 +164,7 @@ func AssertEqualCollectiveskewSpansHeld(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualCollectiveskewVerdicts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_collectiveskew_verdicts",
-		Description: "What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error, or not proven), clock_unknown, unjudged (reports are missing). [Development]",
+		Description: "What was found of collectives, by attribute verdict: straggler, desynchronized, missing_ranks; on_time, harmless (somebody was late and nobody waited), unproven (somebody was late, and nobody reports whether it waited), uncertain (within the clock error or the durations of calls, or not proven), clock_unknown, not_completed (every rank came, and none has seen it complete), unjudged (reports are missing). [Development]",
 		Unit:        "{collective}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -6,6 +6,7 @@ type Outcome uint8
 // Outcomes.
 const (
 	Paired      Outcome = iota
+	Updated             // the rank had reported that it did not see it complete: the report that it did counts
 	Duplicate           // the rank had reported before: the first report counts
 	Late                // its collective was handed out before
 	Conflicting         // its trace is that of another communicator, sequence or size, or its times are far from the others'
@@ -15,6 +16,7 @@ const (
 
 var outcomeNames = [Outcomes]string{
 	Paired:      "paired",
+	Updated:     "updated",
 	Duplicate:   "duplicate",
 	Late:        "late",
 	Conflicting: "conflicting",
@@ -25,14 +27,14 @@ var outcomeNames = [Outcomes]string{
 func (o Outcome) String() string { return outcomeNames[min(o, Outcomes-1)] }
 
 // Sound reports whether the report belongs to its collective, be it paired or not.
-func (o Outcome) Sound() bool { return o == Paired || o == Duplicate || o == Late }
+func (o Outcome) Sound() bool { return o == Paired || o == Updated || o == Duplicate || o == Late }
 
 // Reason is why a collective is handed out.
 type Reason uint8
 
 // Reasons.
 const (
-	Complete Reason = iota // every rank has reported
+	Complete Reason = iota // every rank has reported; those that did not see it complete have had the time to
 	Expired                // the time for the others to report is over
 	Evicted                // there was no room any more
 	Stopped                // the store was closed

@@ -21,8 +21,8 @@ type Settings struct {
 // Finish takes a collective whose pairing has ended, sorted. It becomes its owner.
 type Finish func(*collective.Collective, Reason)
 
-// Store holds the collectives of which not every rank has reported. It is for one
-// goroutine.
+// Store holds the collectives of which not every rank has reported, or one has not
+// seen it complete. It is for one goroutine.
 //
 // Invariant: held and the list from oldest to newest have the same entries, by the
 // time of their first report.
@@ -39,6 +39,8 @@ type Store struct {
 type entry struct {
 	collective.Collective
 	numbers    []int32 // of the ranks that are there, rising
+	pending    int     // ranks that did not see it complete
+	failed     bool    // a rank's call failed, so that it does not complete
 	deadline   time.Time
 	prev, next *entry
 }
@@ -59,8 +61,8 @@ func (s *Store) Collectives() int { return len(s.held) }
 // Reports returns how many reports are held.
 func (s *Store) Reports() int { return s.reports }
 
-// Add adds a report that came at now, and hands its collective out if it was the
-// last one. It keeps nothing of r itself. now never goes back.
+// Add adds a report that came at now, and hands its collective out if nothing more is
+// to come. It keeps nothing of r itself. now never goes back.
 func (s *Store) Add(now time.Time, r *collective.Report) Outcome {
 	if r.Key.Size > s.settings.MaxRanks {
 		return Oversized
@@ -75,18 +77,51 @@ func (s *Store) Add(now time.Time, r *collective.Report) Outcome {
 	if !e.agrees(r) {
 		return Conflicting
 	}
+	outcome := s.take(e, r)
+	if e.settled() {
+		s.close(e, Complete)
+	}
+	s.fit()
+	return outcome
+}
+
+// take takes a report that agrees into e.
+func (s *Store) take(e *entry, r *collective.Report) Outcome {
 	i, known := slices.BinarySearch(e.numbers, r.Rank.Number)
 	if known {
-		return Duplicate
+		return e.update(r)
 	}
 	e.numbers = slices.Insert(e.numbers, i, r.Rank.Number)
 	e.Add(r)
 	s.reports++
-	if len(e.Ranks) == e.Expected() {
-		s.close(e, Complete)
+	switch {
+	case r.Rank.Is(collective.Failed):
+		e.failed = true
+	case r.Rank.End == collective.CompletionPending:
+		e.pending++
 	}
-	s.fit()
 	return Paired
+}
+
+// update takes a report of a rank that has reported before.
+func (e *entry) update(r *collective.Report) Outcome {
+	before := e.Rank(r.Rank.Number)
+	failed := before.Is(collective.Failed) || r.Rank.Is(collective.Failed)
+	if failed || before.End != collective.CompletionPending || r.Rank.End != collective.CompletionSeen {
+		return Duplicate
+	}
+	e.Replace(r)
+	e.pending--
+	return Updated
+}
+
+// whole reports whether every rank has reported.
+func (e *entry) whole() bool { return len(e.Ranks) == e.Expected() }
+
+// settled reports whether nothing more is to come: every rank has reported, and those
+// that did not see it complete are not going to.
+func (e *entry) settled() bool {
+	return e.whole() && (e.pending == 0 || e.failed || e.Disagrees())
 }
 
 // farthest is how far the enqueues of one collective may lie apart, the offsets of
@@ -153,6 +188,9 @@ func (s *Store) close(e *entry, reason Reason) {
 	delete(s.held, e.Trace)
 	s.done.Set(e.Trace, struct{}{})
 	s.reports -= len(e.Ranks)
+	if e.whole() {
+		reason = Complete
+	}
 	e.Sort()
 	s.finish(&e.Collective, reason)
 }

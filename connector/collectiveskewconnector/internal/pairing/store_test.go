@@ -70,6 +70,57 @@ func TestOfDuplicatesTheFirstCounts(t *testing.T) {
 	assert.Equal(t, first.Rank.Enqueue, b.done[0].Ranks[0].Enqueue)
 }
 
+// ending is a report that says whether the rank saw the collective complete.
+func ending(rank int32, end collective.Completion, flags collective.Flags) *collective.Report {
+	r := report(1, rank, 2)
+	r.Rank.End, r.Rank.Flags = end, flags
+	return r
+}
+
+// A rank that did not see the collective complete may report it once more.
+func TestReportsOfCompletionReplaceOthers(t *testing.T) {
+	const pending, seen = collective.CompletionPending, collective.CompletionSeen
+	b := newBench(nil)
+	assert.Equal(t, Paired, b.Add(at(0), ending(0, pending, 0)))
+	assert.Equal(t, Duplicate, b.Add(at(0), ending(0, pending, 0)))
+	assert.Equal(t, Duplicate, b.Add(at(0), ending(0, collective.CompletionUnknown, 0)))
+	assert.Equal(t, Paired, b.Add(at(0), ending(1, pending, 0)))
+	assert.Empty(t, b.done, "they may see it complete yet")
+	assert.Equal(t, Updated, b.Add(at(0), ending(1, seen, collective.HasWait)))
+	assert.Equal(t, Duplicate, b.Add(at(0), ending(1, seen, 0)))
+	assert.Equal(t, 2, b.Reports())
+	assert.Equal(t, Updated, b.Add(at(0), ending(0, seen, 0)))
+	require.Len(t, b.done, 1)
+	assert.Equal(t, Complete, b.reasons[0])
+	assert.True(t, b.done[0].Ranks[1].Is(collective.HasWait))
+	assert.Zero(t, b.Reports())
+	assert.Equal(t, Late, b.Add(at(0), ending(0, seen, 0)))
+}
+
+// Whoever does not see it complete holds it no longer than a rank that does not report.
+func TestWhatDoesNotCompleteIsHandedOut(t *testing.T) {
+	b := newBench(nil)
+	b.Add(at(0), ending(0, collective.CompletionPending, 0))
+	b.Add(at(0), ending(1, collective.CompletionSeen, 0))
+	b.Expire(at(29 * time.Second))
+	assert.Empty(t, b.done)
+	b.Expire(at(30 * time.Second))
+	assert.Equal(t, []Reason{Complete}, b.reasons)
+}
+
+// A failed rank, and ranks that do not agree, keep a collective from completing.
+func TestWhatCannotCompleteIsHandedOutAtOnce(t *testing.T) {
+	failed := ending(1, collective.CompletionPending, collective.Failed)
+	other := ending(1, collective.CompletionPending, 0)
+	other.Call.Operation = collective.AllGather
+	for _, r := range []*collective.Report{failed, other} {
+		b := newBench(nil)
+		b.Add(at(0), ending(0, collective.CompletionPending, 0))
+		b.Add(at(0), r)
+		assert.Equal(t, []Reason{Complete}, b.reasons)
+	}
+}
+
 func TestTheTimeIsOver(t *testing.T) {
 	b := newBench(nil)
 	b.Add(at(0), report(1, 0, 2))
@@ -175,7 +226,9 @@ func TestEveryReportIsHandedOutOnce(t *testing.T) {
 			now += time.Duration(random.Int64N(int64(time.Second)))
 			number := uint32(now/(5*time.Second)) + uint32(random.IntN(4))
 			rank := int32(random.IntN(4))
-			outcome := b.Add(at(now), report(number, rank, 4))
+			r := report(number, rank, 4)
+			r.Rank.End = collective.Completion(random.IntN(3))
+			outcome := b.Add(at(now), r)
 			counts[outcome]++
 			if outcome == Paired {
 				if paired[number] == nil {
@@ -197,7 +250,8 @@ func TestEveryReportIsHandedOutOnce(t *testing.T) {
 			require.Equal(t, b.reasons[i] == Complete, len(c.Ranks) == 4)
 		}
 		assert.Equal(t, counts[Paired], handedOut)
-		assert.Equal(t, 2000, counts[Paired]+counts[Duplicate]+counts[Late])
+		assert.Equal(t, 2000, counts[Paired]+counts[Updated]+counts[Duplicate]+counts[Late])
+		assert.Positive(t, counts[Updated])
 		assert.Zero(t, b.Reports())
 	}
 }

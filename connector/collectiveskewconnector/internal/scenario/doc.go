@@ -10,11 +10,14 @@
 //	set NAME clock=DURATION                    its clock is set
 //	collective #N OPERATION size=N [at=T] [communicator=NAME] [count=N] [type=NAME] [op=NAME] [root=N] [unsampled]
 //	pair #N FROM-TO size=N [at=T] [...]        a send and a receive
-//	rank N|N-N HOST T [done=T] [wait=T..T] [pending] [lower_bound] [again] [failed=ERROR]
+//	rank N|N-N HOST T [call=DURATION] [done=T] [wait=T..T] [pending] [lower_bound] [old] [timeless] [again] [failed=ERROR]
 //	                  [count=N] [type=NAME] [op=NAME] [operation=NAME]
 //	                  [STATE=DURATION...] [cause=NAME] [summary=WORDS_WITH_UNDERSCORES]
 //	later DURATION                             time passes
 //	close                                      everything is ended
+//
+// The T of a rank is when the call that enqueues returns, and call is how long that
+// took. An old rank says only when its call was made, and a timeless one not even that.
 //
 // The spans of a collective arrive a millisecond after they are written down, in
 // the order of the lines.

@@ -149,7 +149,8 @@ func (w *writer) common(enqueue time.Duration) {
 	attributes.PutInt("nccl.sequence", w.sequence)
 	attributes.PutBool("nccl.sampled", w.sampled)
 	attributes.PutInt("nccl.enqueue.time", w.at(enqueue))
-	attributes.PutStr("nccl.enqueue.quality", "exact")
+	attributes.PutInt("nccl.enqueue.not_before", w.at(enqueue))
+	attributes.PutStr("nccl.enqueue.quality", "bounded")
 	for name, value := range w.call {
 		w.argument(name, value)
 	}
@@ -170,6 +171,12 @@ func (w *writer) argument(name, value string) {
 	}
 }
 
+// enqueued is what the rank's host reads when the call that enqueues returns.
+func (w *writer) enqueued() int64 {
+	value, _ := w.span.Attributes().Get("nccl.enqueue.time")
+	return value.Int()
+}
+
 func (w *writer) detail(name, value string) {
 	attributes := w.span.Attributes()
 	switch name {
@@ -186,6 +193,15 @@ func (w *writer) detail(name, value string) {
 		from, to := w.durations(value)
 		attributes.PutInt("nccl.wait.start_time", w.at(from))
 		attributes.PutDouble("nccl.wait", (to - from).Seconds())
+	case "call":
+		from := w.enqueued() - int64(w.duration(value))
+		w.span.SetStartTimestamp(pcommon.Timestamp(from))
+		attributes.PutInt("nccl.enqueue.not_before", from)
+	case "old":
+		attributes.Remove("nccl.enqueue.not_before")
+	case "timeless":
+		attributes.Remove("nccl.enqueue.not_before")
+		w.span.SetStartTimestamp(0)
 	case "lower_bound":
 		attributes.PutStr("nccl.enqueue.quality", "lower_bound")
 	case "again":

@@ -11,7 +11,8 @@ const (
 	attrRank         = "nccl.straggler.rank"  //
 	attrAfter        = "nccl.straggler.after" // the rank that it is compared with
 	attrLag          = "nccl.straggler.lag"   // seconds
-	attrWait         = "nccl.straggler.wait"  // seconds, at least
+	attrLagError     = "nccl.straggler.lag.error"
+	attrWait         = "nccl.straggler.wait" // seconds, at least
 	attrWaiters      = "nccl.straggler.waiters"
 	attrQuality      = "nccl.straggler.quality"
 	attrClockError   = "nccl.clock.error"  // seconds

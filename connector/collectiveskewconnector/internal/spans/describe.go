@@ -55,6 +55,9 @@ func putLate(attributes pcommon.Map, late *verdict.Late) {
 	attributes.PutInt(attrRank, int64(late.Rank.Number))
 	attributes.PutInt(attrAfter, int64(late.After.Number))
 	attributes.PutDouble(attrLag, late.Lag.Seconds())
+	if late.LagError > 0 {
+		attributes.PutDouble(attrLagError, late.LagError.Seconds())
+	}
 	attributes.PutStr(attrQuality, late.Quality.String())
 	attributes.PutStr(attrCause, late.Cause)
 	attributes.PutDouble(attrExplained, late.Explained)

@@ -45,7 +45,8 @@ func (a *arrivals) clock(name string) int32 {
 	return i
 }
 
-// readings returns what the collective shows on each known clock.
+// readings returns what the collective shows on each known clock. A clock on which
+// no enqueue has a lower bound is not among them.
 func (a *arrivals) readings() []clock.Reading {
 	readings := make([]clock.Reading, len(a.clocks))
 	for i, name := range a.clocks {
@@ -56,7 +57,7 @@ func (a *arrivals) readings() []clock.Reading {
 		if rank.Is(collective.Failed) {
 			continue
 		}
-		reading.Enqueued = max(reading.Enqueued, rank.Enqueue)
+		reading.Enqueued = max(reading.Enqueued, rank.NotBefore)
 		if rank.Completed != 0 && (reading.Completed == 0 || rank.Completed < reading.Completed) {
 			reading.Completed = rank.Completed
 		}
@@ -94,20 +95,24 @@ func (a *arrivals) compare(book *clock.Book, i int, now time.Time) {
 // offset returns the offset of the clock of the rank at index i.
 func (a *arrivals) offset(i int) clock.Offset { return a.offsets[a.of[i]] }
 
-// arrival returns when the rank at index i enqueued, on the clock that was compared
-// with, as far as can be told.
+// arrival returns when the rank at index i had enqueued, on the clock that was
+// compared with, as far as can be told.
 func (a *arrivals) arrival(i int) collective.Time {
 	return a.Ranks[i].Enqueue.Add(-a.offset(i).Middle())
 }
 
 // skew returns how far apart the arrivals of all ranks are. Whichever ranks were the
-// first and the last, their clocks are off by at most the two largest errors.
+// first and the last, their clocks are off by at most the two largest errors, and one
+// of them enqueued earlier than it says by at most the duration of its call.
 func (a *arrivals) skew() Skew {
 	first, last := a.arrival(0), a.arrival(0)
+	var call time.Duration
 	for i := range a.Ranks {
-		if !a.offset(i).Known {
+		uncertainty, bounded := a.Ranks[i].Uncertainty()
+		if !a.offset(i).Known || !bounded {
 			return Skew{}
 		}
+		call = max(call, uncertainty)
 		first, last = min(first, a.arrival(i)), max(last, a.arrival(i))
 	}
 	var largest, second time.Duration
@@ -115,5 +120,5 @@ func (a *arrivals) skew() Skew {
 		second = max(second, min(largest, o.Error()))
 		largest = max(largest, o.Error())
 	}
-	return Skew{Time: last.Sub(first), Error: largest + second, Known: true}
+	return Skew{Time: last.Sub(first), Error: largest + second + call, Known: true}
 }

@@ -7,18 +7,6 @@ import (
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector/internal/collective"
 )
 
-// disagree reports whether ranks of c asked for what does not go together.
-func disagree(c *collective.Collective) bool {
-	for i := range c.Calls {
-		for k := range c.Calls[:i] {
-			if c.Calls[i].Contradicts(&c.Calls[k]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // maxTold is how many different calls are told of a desynchronized collective.
 const maxTold = 8
 

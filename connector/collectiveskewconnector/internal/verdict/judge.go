@@ -48,7 +48,7 @@ func (j *Judge) Note(report *collective.Report) { j.roster.Note(report) }
 func (j *Judge) Judge(c *collective.Collective, reason pairing.Reason, now time.Time) *Verdict {
 	v := &Verdict{Collective: c, At: now}
 	p := present(c)
-	if disagree(c) {
+	if c.Disagrees() {
 		v.Result = result(reason, &p)
 		v.Kind, v.Calls = Desynchronized, callsOf(c)
 		v.Summary = disagreement(c, v.Calls)
@@ -57,7 +57,7 @@ func (j *Judge) Judge(c *collective.Collective, reason pairing.Reason, now time.
 	j.arrivals.begin(c)
 	j.observe(now)
 	if reason == pairing.Complete && len(p.failed) == 0 {
-		j.try(v)
+		j.try(v, &p)
 		return v
 	}
 	j.miss(v, reason, &p)
@@ -74,11 +74,15 @@ func (j *Judge) observe(now time.Time) {
 	}
 }
 
-// try looks for the straggler of a complete collective.
-func (j *Judge) try(v *Verdict) {
+// try looks for the straggler of a collective that every rank came to. Where nobody has
+// seen it complete, and nobody was late for certain, that is what there is to say.
+func (j *Judge) try(v *Verdict, p *presence) {
+	hangs := p.pending && !p.ended
 	t := trial{arrivals: &j.arrivals, minLag: j.settings.MinLag, roles: j.arrivals.roles()}
 	if !t.arraign(j, v.At) {
-		v.Kind = OnTime
+		if v.Kind = OnTime; hangs {
+			v.Kind = NotCompleted
+		}
 		return
 	}
 	v.Skew = t.skew()
@@ -88,6 +92,8 @@ func (j *Judge) try(v *Verdict) {
 	if s.kind == Straggler || s.told {
 		v.Late = t.late()
 		v.Summary = v.Late.sentence()
+	} else if hangs {
+		v.Kind = NotCompleted
 	}
 }
 

@@ -17,13 +17,16 @@ func (l *Late) sentence() string {
 	return text + "; " + l.harm()
 }
 
+// negligible is the part of a lag that is not worth telling as its error.
+const negligible = 100
+
 func (l *Late) arrived() string {
 	lag := causality.Shown(l.Lag)
-	if l.ClockError > 0 {
-		lag += " (give or take " + causality.Shown(l.ClockError) + ")"
+	if off := max(l.LagError, l.ClockError); l.ClockError > 0 || off > l.Lag/negligible {
+		lag += " (give or take " + causality.Shown(off) + ")"
 	}
 	switch l.Quality {
-	case WithinClockError:
+	case WithinError:
 		return " may have arrived " + lag
 	case LowerBound:
 		return " arrived about " + lag

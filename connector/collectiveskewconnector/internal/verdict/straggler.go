@@ -19,7 +19,7 @@ type trial struct {
 	lag     interval
 	longest time.Duration // the most that it may lag behind anybody
 	unknown bool          // some clocks cannot be compared
-	before  bool          // somebody was done before the suspect came
+	before  bool          // somebody was certainly done before the suspect came
 
 	harm harm
 }
@@ -96,16 +96,29 @@ func (t *trial) worse(lag, best interval) bool {
 	return lag.middle > best.middle
 }
 
-// lagBehind returns how much later than rank i the suspect enqueued.
+// unbounded is longer than any lag of times that belong together.
+const unbounded = 1000 * time.Hour
+
+// lagBehind returns how much later than rank i the suspect enqueued. The middle is
+// by the returns of the calls; either may have enqueued as early as its call began.
 func (t *trial) lagBehind(i int) interval {
-	apart, o := t.Ranks[t.suspect].Enqueue.Sub(t.Ranks[i].Enqueue), t.offset(i)
-	return interval{apart + o.Low, apart + o.Middle(), apart + o.High}
+	suspect, rank, o := &t.Ranks[t.suspect], &t.Ranks[i], t.offset(i)
+	apart := suspect.Enqueue.Sub(rank.Enqueue)
+	lag := interval{-unbounded, apart + o.Middle(), unbounded}
+	if uncertainty, bounded := suspect.Uncertainty(); bounded {
+		lag.low = apart - uncertainty + o.Low
+	}
+	if uncertainty, bounded := rank.Uncertainty(); bounded {
+		lag.high = apart + uncertainty + o.High
+	}
+	return lag
 }
 
 // hear takes the evidence of a rank that may have waited.
 func (t *trial) hear(i int) {
 	rank, suspect := &t.Ranks[i], &t.Ranks[t.suspect]
-	if rank.Completed != 0 && rank.Completed < suspect.Enqueue.Add(t.offset(i).Low) {
+	certain := suspect.NotBefore.Add(t.offset(i).Low)
+	if rank.Completed != 0 && rank.Completed < certain {
 		t.before = true
 	}
 	if !rank.Is(collective.HasWait) {
@@ -120,7 +133,7 @@ func (t *trial) hear(i int) {
 		return
 	}
 	t.harm.likely = max(t.harm.likely, rank.Blocked(likely))
-	wait := rank.Blocked(suspect.Enqueue.Add(t.offset(i).Low))
+	wait := rank.Blocked(certain)
 	t.harm.longest = max(t.harm.longest, wait)
 	if wait >= t.minLag {
 		t.harm.proven++
@@ -199,13 +212,11 @@ func (t *trial) lowerBound() bool {
 func (t *trial) quality() Quality {
 	switch {
 	case t.lag.low < t.minLag:
-		return WithinClockError
+		return WithinError
 	case t.lowerBound():
 		return LowerBound
-	case t.of[t.suspect] != t.of[t.after]:
-		return Bounded
 	default:
-		return Exact
+		return Bounded
 	}
 }
 
@@ -225,6 +236,17 @@ func (t *trial) late() *Late {
 	if t.of[t.suspect] != t.of[t.after] {
 		late.ClockError, late.ClockOffset = offset.Error(), -offset.Middle()
 	}
+	if uncertainty, known := t.uncertainty(); known {
+		late.LagError = late.ClockError + uncertainty
+	}
 	late.explain(t.Collective)
 	return late
+}
+
+// uncertainty is how far the lag may be off because of when in their calls the two
+// ranks enqueued. It is not known where a call did not bound that.
+func (t *trial) uncertainty() (d time.Duration, known bool) {
+	suspect, bounded := t.Ranks[t.suspect].Uncertainty()
+	after, alsoBounded := t.Ranks[t.after].Uncertainty()
+	return max(suspect, after), bounded && alsoBounded && !t.lowerBound()
 }

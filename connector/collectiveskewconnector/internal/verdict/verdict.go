@@ -37,8 +37,9 @@ const (
 	OnTime                     // nobody was late
 	Harmless                   // somebody was late, and nobody waited for it
 	Unproven                   // somebody was late, and nobody reports whether it waited
-	Uncertain                  // it cannot be told from the clock error, or from bounds, whether somebody was late
+	Uncertain                  // it cannot be told from the clock error, from the durations of calls, or from bounds, whether somebody was late
 	ClockUnknown               // nothing is known of the offsets of the clocks
+	NotCompleted               // every rank came, and none has seen it complete
 	Straggler                  // somebody was late
 	Desynchronized             // ranks did not ask for the same
 	MissingRanks               // ranks did not come
@@ -47,7 +48,7 @@ const (
 
 var kindNames = [Kinds]string{
 	Unjudged: "unjudged", OnTime: "on_time", Harmless: "harmless", Unproven: "unproven", Uncertain: "uncertain",
-	ClockUnknown: "clock_unknown", Straggler: "straggler", Desynchronized: "desynchronized", MissingRanks: "missing_ranks",
+	ClockUnknown: "clock_unknown", NotCompleted: "not_completed", Straggler: "straggler", Desynchronized: "desynchronized", MissingRanks: "missing_ranks",
 }
 
 // String returns the kind's name.
@@ -58,21 +59,21 @@ type Quality uint8
 
 // Qualities.
 const (
-	Exact            Quality = iota // one clock, exact times
-	Bounded                         // several clocks: within the clock error
-	LowerBound                      // an enqueue was that late, or later
-	WithinClockError                // several clocks: it may not have been late; not asserted
-	Qualities                       // how many there are
+	Bounded     Quality = iota // true within LagError
+	LowerBound                 // an enqueue may have been later than it says
+	WithinError                // it may not have been late; not asserted
+	Qualities                  // how many there are
 )
 
 var qualityNames = [Qualities]string{
-	Exact: "exact", Bounded: "bounded", LowerBound: "lower_bound", WithinClockError: "within_clock_error",
+	Bounded: "bounded", LowerBound: "lower_bound", WithinError: "within_error",
 }
 
 // String returns the value of nccl.straggler.quality.
 func (q Quality) String() string { return qualityNames[min(q, Qualities-1)] }
 
-// Skew is the time from the earliest to the latest enqueue, give or take Error.
+// Skew is the time from the earliest to the latest enqueue, by the returns of the
+// calls, give or take Error.
 type Skew struct {
 	Time, Error time.Duration
 	Known       bool // not where nothing is known of a clock
@@ -82,9 +83,11 @@ type Skew struct {
 type Late struct {
 	Rank  *collective.Rank
 	After *collective.Rank // the one that it is compared with
-	// Lag is how much later than After it enqueued, give or take ClockError, which
-	// is 0 on one clock.
-	Lag         time.Duration
+	// Lag is how much later than After it enqueued, by the returns of their calls,
+	// give or take LagError: ClockError, which is 0 on one clock, and the duration of
+	// the longer call. LagError is 0 where these do not bound it.
+	Lag, LagError time.Duration
+
 	Quality     Quality
 	ClockError  time.Duration
 	ClockOffset time.Duration // how much more its clock reads than that of After

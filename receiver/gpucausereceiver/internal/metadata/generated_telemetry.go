@@ -533,7 +533,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.GpucauseCollectiveLosses, err = builder.meter.Int64ObservableCounter(
 		"otelcol_gpucause_collective_losses",
-		metric.WithDescription("Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, captured, incomplete, late_completion, evicted, dependency. [Development]"),
+		metric.WithDescription("Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, captured, incomplete, late_completion, evicted, open, group, arrival, wait, meeting, growth, dependency. [Development]"),
 		metric.WithUnit("{operation}"),
 	)
 	errs = errors.Join(errs, err)

@@ -184,7 +184,7 @@ func AssertEqualGpucauseChainsTruncated(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualGpucauseCollectiveLosses(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_gpucause_collective_losses",
-		Description: "Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, captured, incomplete, late_completion, evicted, dependency. [Development]",
+		Description: "Operations of NCCL of which something is not known, by attribute reason: unknown_communicator, refused_communicator, unidentified, captured, incomplete, late_completion, evicted, open, group, arrival, wait, meeting, growth, dependency. [Development]",
 		Unit:        "{operation}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

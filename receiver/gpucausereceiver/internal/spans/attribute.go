@@ -74,7 +74,8 @@ const (
 	attrSampled          = "nccl.sampled"
 	attrCompleted        = "nccl.completed"
 	attrLaunchesQueued   = "nccl.queue.launches"
-	attrEnqueueTime      = "nccl.enqueue.time" // Unix time in nanoseconds
+	attrEnqueueTime      = "nccl.enqueue.time"       // Unix time in nanoseconds
+	attrEnqueueNotBefore = "nccl.enqueue.not_before" // Unix time in nanoseconds: a lower bound
 	attrEnqueueQuality   = "nccl.enqueue.quality"
 	attrCompletionTime   = "nccl.completion.time"       // Unix time in nanoseconds: an upper bound
 	attrNotBefore        = "nccl.completion.not_before" // Unix time in nanoseconds: a lower bound

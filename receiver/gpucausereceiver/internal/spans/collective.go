@@ -154,10 +154,10 @@ func putOperation(attributes pcommon.Map, o *collective.Operation) {
 	}
 }
 
-// Qualities of a time.
+// Qualities of the time of an enqueue.
 const (
-	qualityExact      = "exact"
-	qualityLowerBound = "lower_bound"
+	qualityBounded    = "bounded"     // not after that time, and not before attrEnqueueNotBefore
+	qualityLowerBound = "lower_bound" // not before attrEnqueueNotBefore
 )
 
 func (w *writer) putTimes(attributes pcommon.Map, o *collective.Operation) {
@@ -167,11 +167,12 @@ func (w *writer) putTimes(attributes pcommon.Map, o *collective.Operation) {
 	// One whose group failed was not queued until then: it can be paired, so that
 	// who waits for it learns why it does not come.
 	if enqueued := max(o.Enqueued, o.Refusal.At); enqueued != 0 {
-		quality := qualityExact
+		quality := qualityBounded
 		if o.AtLeast || o.Refused() {
 			quality = qualityLowerBound
 		}
 		attributes.PutInt(attrEnqueueTime, w.batch.offset.UnixNano(enqueued))
+		attributes.PutInt(attrEnqueueNotBefore, w.batch.offset.UnixNano(o.Entered))
 		attributes.PutStr(attrEnqueueQuality, quality)
 	}
 	if o.Completed != 0 {
