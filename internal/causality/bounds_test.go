@@ -20,7 +20,7 @@ func TestEvictedThreadsAreCounted(t *testing.T) {
 	}
 	turn := func(of int) {
 		for n := range of {
-			v := judge.Judge(threads[n].next(20*ms, event.Ledger{}))
+			v := judge.Judge(nil, threads[n].next(20*ms, event.Ledger{}))
 			assert.Zero(t, v.Typical, "in the warm-up")
 		}
 	}
