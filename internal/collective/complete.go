@@ -28,7 +28,7 @@ func (t *Tracker) addCompletion(r *event.Completion) {
 		o.Wait = wait
 		t.remember(o, wait.Thread)
 	} else if covered == 1 {
-		latest(completed).NotBefore = r.Pending // that what was pending was this one is certain only where there is no other
+		latest(completed).Pending = r.Pending // of several communicators it would say too little of each
 	}
 }
 

@@ -26,8 +26,12 @@ type Operation struct {
 	Refusal Refusal
 
 	// Completed is when the host knew that it was complete, an upper bound; 0:
-	// it was not seen to complete. NotBefore is a lower bound; 0: none.
-	Completed, NotBefore ktime.Time
+	// it was not seen to complete.
+	Completed ktime.Time
+	// Pending is when a query last found it, or other work before the same CUDA event,
+	// pending: an estimate from when on it may have been complete, and no bound. 0:
+	// there was none.
+	Pending ktime.Time
 	// Wait is the synchronisation that waited for it, as the latest of the
 	// operations that it covers; zero where there was none, or it was not the latest.
 	Wait Wait

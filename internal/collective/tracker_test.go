@@ -125,7 +125,8 @@ func TestWhatIsNotKnown(t *testing.T) {
 	assert.Zero(t, h.advance(farFuture)[0].Number(), "its number is not that of the other ranks")
 }
 
-// Queries tell when an operation was complete, and when it was not yet.
+// Queries tell when an operation was complete, and when it, or what came after it, was
+// not yet.
 func TestQueries(t *testing.T) {
 	h := newHost(t, Settings{})
 	h.begin(100, 1, "id", 2, 0)
@@ -134,7 +135,7 @@ func TestQueries(t *testing.T) {
 	told := h.advance(farFuture)
 	require.Len(t, told, 1)
 	assert.Equal(t, 20*ms+5, told[0].Completed)
-	assert.Equal(t, 20*ms-100, told[0].NotBefore)
+	assert.Equal(t, 20*ms-100, told[0].Pending)
 	assert.Zero(t, told[0].Wait)
 }
 

@@ -69,7 +69,8 @@ type Completion struct {
 	Call       uint64 // id
 	Start, End ktime.Time
 	// Pending is, of a query, the start of the thread's latest query that found
-	// the same CUDA event pending: the operations ended later. 0: none.
+	// the same CUDA event pending: the operations, or other work before it, ended
+	// later. 0: none.
 	Pending   ktime.Time
 	Completed [MaxDependencies]Completed
 }

@@ -178,8 +178,8 @@ func (w *writer) putTimes(attributes pcommon.Map, o *collective.Operation) {
 	if o.Completed != 0 {
 		attributes.PutInt(attrCompletionTime, w.batch.offset.UnixNano(o.Completed))
 	}
-	if o.NotBefore != 0 {
-		attributes.PutInt(attrNotBefore, w.batch.offset.UnixNano(o.NotBefore))
+	if o.Pending != 0 {
+		attributes.PutInt(attrPendingTime, w.batch.offset.UnixNano(o.Pending))
 	}
 }
 
