@@ -402,7 +402,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.RequestcauseChildrenOmitted, err = builder.meter.Int64Counter(
 		"otelcol_requestcause_children_omitted",
-		metric.WithDescription("Stalls that a request met and that are not shown, by attribute reason: top (beyond spans.top, or the rule asks for a summary only), budget (over spans.max_per_second). They are in the summary all the same. [Development]"),
+		metric.WithDescription("Stalls that a request met and that are not shown, by attribute reason: top (beyond spans.top, or the rule asks for a summary only), budget (over spans.max_per_second). They are in the summary, where there is one, all the same. [Development]"),
 		metric.WithUnit("{span}"),
 	)
 	errs = errors.Join(errs, err)

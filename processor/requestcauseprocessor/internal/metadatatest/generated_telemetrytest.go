@@ -40,7 +40,7 @@ func AssertEqualRequestcauseChildrenAppended(t *testing.T, tt *componenttest.Tel
 func AssertEqualRequestcauseChildrenOmitted(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_requestcause_children_omitted",
-		Description: "Stalls that a request met and that are not shown, by attribute reason: top (beyond spans.top, or the rule asks for a summary only), budget (over spans.max_per_second). They are in the summary all the same. [Development]",
+		Description: "Stalls that a request met and that are not shown, by attribute reason: top (beyond spans.top, or the rule asks for a summary only), budget (over spans.max_per_second). They are in the summary, where there is one, all the same. [Development]",
 		Unit:        "{span}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
