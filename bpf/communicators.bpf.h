@@ -54,10 +54,11 @@ static __always_inline void set_handle_key(struct handle_key *key, const struct 
 }
 
 /*
- * Tells of a communicator: that it began, ended, or what the program was told of
- * it. more is MORE.
+ * Tells of a communicator: that it began, ended, was cut short, or what the program
+ * was told of it. more is MORE, value that of the record, or CUT.
  */
 #define MORE(serial, parent) ((u64)(parent) << 32 | (serial))
+#define CUT(operations) (1ULL << 32 | (operations))
 static __noinline int emit_communicator(struct caller *caller, struct frame *f, u64 handle, u64 more, u64 value)
 {
 	struct communicator_record *r;
@@ -69,13 +70,13 @@ static __noinline int emit_communicator(struct caller *caller, struct frame *f, 
 		return 0;
 	r->kind = record_communicator;
 	r->probe = f->probe;
-	r->reserved = 0;
+	r->cut = value >> 32;
 	r->at_ns = bpf_ktime_get_ns();
 	r->handle = handle;
 	__builtin_memcpy(r->args, f->args, sizeof(r->args));
 	r->serial = (u32)more;
 	r->parent = more >> 32;
-	r->value = value;
+	r->value = (u32)value;
 	__builtin_memcpy(r->identity, caller->identity, sizeof(r->identity));
 	r->start_boottime_ns = caller->start_boottime_ns;
 	r->task = caller->task;
@@ -138,6 +139,35 @@ static __noinline int read_identity(struct caller *caller, struct frame *f, u64 
 	if (bpf_probe_read_user(caller->identity, size, (void *)from))
 		count(counter_user_fault);
 	return 0;
+}
+
+/* Whether a call ends what is open on its communicator, complete or not. */
+static __always_inline bool cuts_short(const struct frame *f, const volatile struct probe_row *row)
+{
+	if (row->cut_slot < MAX_SLOTS)
+		return slot_value(f, row->cut_slot) & SHRINK_ABORT;
+	return row->nccl_role == nccl_cuts || row->nccl_role == nccl_aborts;
+}
+
+/*
+ * What is open on the communicator of a call that cuts it short never completes,
+ * though synchronisations with it succeed: from the entry on, for they return
+ * before the call does. A call that fails may have cut nothing; then it is not
+ * known of these operations when they were complete.
+ */
+static __noinline int cut_communicator(struct caller *caller, struct frame *f)
+{
+	const volatile struct probe_row *row;
+	struct communicator *c;
+
+	if (!caller || !f)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	c = find_communicator(caller, slot_value(f, row->comm_slot));
+	if (!c)
+		return 0;
+	c->completed = c->operations;
+	return emit_communicator(caller, f, slot_value(f, row->comm_slot), MORE(c->serial, 0), CUT(c->operations));
 }
 
 /* Communicators that are gone are forgotten at entry: at return their handle may be another's. */

@@ -69,12 +69,14 @@ static __noinline u32 complete_operations(struct caller *caller, struct dependen
 		struct dependency *on = &d->on[i];
 		struct communicator *c;
 
+		caller->completed[i] = 0;
 		if (!on->serial)
 			continue;
 		c = find_communicator(caller, on->comm);
 		if (!c || c->serial != on->serial || c->completed >= on->operation)
 			continue;
 		c->completed = on->operation;
+		caller->completed[i] = on->operation;
 		completed++;
 	}
 	return completed;
@@ -98,7 +100,7 @@ static __noinline int emit_completion(struct caller *caller, struct frame *f, st
 	r->pending_ns = caller->pending_handle == slot_value(f, probe_rows[f->probe & (MAX_PROBES - 1)].event_slot) ? caller->pending_ns : 0;
 	for (u32 i = 0; i < MAX_DEPENDENCIES; i++) {
 		r->serial[i] = d->on[i].serial;
-		r->operation[i] = d->on[i].operation;
+		r->operation[i] = caller->completed[i];
 	}
 	r->task.tgid = caller->task.tgid;
 	r->task.tid = caller->task.tid;

@@ -16,7 +16,9 @@ static __noinline int enter_nccl(struct caller *caller, struct frame *f, u64 sta
 		begin_nccl(caller);
 	if (row->nccl_role == nccl_begins || row->nccl_role == nccl_derives)
 		read_identity(caller, f, stack_args);
-	else if (row->nccl_role == nccl_ends)
+	if (cuts_short(f, row))
+		cut_communicator(caller, f);
+	if (row->nccl_role == nccl_ends || row->nccl_role == nccl_aborts)
 		forget_communicator(caller, f);
 	return 0;
 }

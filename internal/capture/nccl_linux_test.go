@@ -39,6 +39,20 @@ func (r *recorder) communicatorsOf(symbol string) []event.Communicator {
 	return found
 }
 
+// completed are the operations that were seen to complete, all of a communicator up to
+// a number, in the order of their records.
+func (r *recorder) completed() []event.Completed {
+	var found []event.Completed
+	for _, c := range r.completions {
+		for _, completed := range c.Completed {
+			if completed.Operation != 0 {
+				found = append(found, completed)
+			}
+		}
+	}
+	return found
+}
+
 // operation is what is read of the arguments of a call.
 type operation struct {
 	count, datatype, reduction, stream uint64
@@ -332,6 +346,70 @@ ncclAllReduce count=1 comm=c0 stream=s0
 			assert.Equal(t, story.name == "query", c.Pending != 0)
 		})
 	}
+}
+
+// What is open on a communicator that is revoked, or shrunk with the abort flag, never
+// completes, though synchronisations succeed then. The communicator is still there, and
+// its children are as others.
+func TestCommunicatorsThatAreCutShort(t *testing.T) {
+	const begin = `
+cudaStreamCreateWithFlags flags=1 out=s; cudaStreamCreateWithFlags flags=1 out=other; cudaEventCreate out=e
+ncclCommInitAll ndev=2 out=c
+ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=c1 stream=other
+cudaStreamSynchronize stream=s
+ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=c0 stream=s
+`
+	for symbol, tt := range map[string]struct {
+		cut, after string
+		completed  []int // which communicators then, by the order of their birth
+	}{
+		"ncclCommRevoke": {"ncclCommRevoke comm=c0 expect=0", "ncclAllReduce count=1 comm=c0 stream=s expect=5; ncclCommDestroy comm=c0", []int{1}},
+		"ncclCommAbort":  {"ncclCommAbort comm=c0 expect=0", "", []int{1}},
+		"ncclCommShrink": {"ncclCommShrink comm=c0 exclude=1 flags=1 out=small expect=0", "ncclAllReduce count=1 comm=small stream=s expect=0; cudaStreamSynchronize stream=s", []int{1, 2}},
+	} {
+		t.Run(symbol, func(t *testing.T) {
+			r := startRecorder(t, DefaultSettings())
+			r.run(begin + "thread watchdog { sleep 20ms; " + tt.cut + " }\ncudaStreamSynchronize stream=s expect=0\njoin\n" +
+				"cudaEventRecord event=e stream=s; cudaEventSynchronize event=e; cudaDeviceSynchronize\n" + tt.after + "\n")
+			var born []event.Serial
+			var cuts []event.Communicator
+			for _, c := range r.communicators {
+				if role := probe.Get(c.Probe).Role; c.Cut {
+					cuts = append(cuts, c)
+				} else if role == probe.RoleBeginsAll || role == probe.RoleDerives {
+					born = append(born, c.Serial)
+				}
+			}
+			require.Len(t, cuts, 1)
+			assert.Equal(t, symbol, probe.Get(cuts[0].Probe).Symbol)
+			assert.Equal(t, born[0], cuts[0].Serial)
+			assert.EqualValues(t, 3, cuts[0].Value)
+			want := []event.Completed{{Serial: born[0], Operation: 1}}
+			for _, i := range tt.completed {
+				want = append(want, event.Completed{Serial: born[i], Operation: 1})
+			}
+			assert.Equal(t, want, r.completed())
+		})
+	}
+}
+
+// A shrink without the flag cuts nothing.
+func TestShrinkThatWaits(t *testing.T) {
+	r := startRecorder(t, DefaultSettings())
+	r.run(`
+cudaStreamCreateWithFlags flags=1 out=s; cudaStreamCreateWithFlags flags=1 out=other
+ncclCommInitAll ndev=2 out=c
+ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=c1 stream=other
+ncclCommShrink comm=c0 exclude=1 out=small
+cudaStreamSynchronize stream=s
+`)
+	shrunk := r.communicatorsOf("ncclCommShrink")
+	require.Len(t, shrunk, 1)
+	assert.False(t, shrunk[0].Cut)
+	assert.Len(t, r.completions, 1)
 }
 
 // What is captured into a CUDA graph is told as that, and is not on its GPU stream.

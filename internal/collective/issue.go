@@ -29,7 +29,12 @@ func (t *Tracker) addCollective(r *event.Collective) {
 		t.schedule(o, r.End)
 		return
 	}
-	t.open[key] = append(t.open[key], o)
+	switch {
+	case r.Operation > c.cut:
+		t.open[key] = append(t.open[key], o)
+	case r.Operation == c.cut: // its thread told it only now
+		t.interrupt(o)
+	}
 	if r.Group != 0 {
 		group := groupKey{r.Task.Thread, r.Group}
 		t.groups[group] = append(t.groups[group], o)

@@ -42,7 +42,7 @@ type Operation struct {
 
 	meeting *meeting
 	with    *Operation // that arrived at once before it; nil: none
-	cut     bool       // its communicator was aborted, or its process ended, when it was the latest and open
+	cut     bool       // its communicator was cut short, or its process ended, when it was the latest and open
 	due     ktime.Time // when it is told
 	place   int        // in the queue
 	queued  bool
@@ -157,8 +157,8 @@ func (o *Operation) Duration() time.Duration {
 	return max(0, o.Completed.Sub(o.Enqueued))
 }
 
-// Cut reports whether its communicator was aborted, or its process ended, while it
-// was the latest operation and not complete.
+// Cut reports whether its communicator was cut short (aborted, revoked, or shrunk with the
+// abort flag), or its process ended, while it was the latest operation and not complete.
 func (o *Operation) Cut() bool { return o.cut }
 
 // Refused reports whether its group failed.

@@ -115,9 +115,9 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	key := commKey{r.Process.PID, r.Serial}
 	known := t.communicators[key]
 	switch {
-	case row.Role == probe.RoleEnds && row.Function == aborts:
-		t.cut(key)
-	case row.Role == probe.RoleEnds:
+	case r.Cut:
+		t.cut(key, uint32(r.Value))
+	case row.Role == probe.RoleEnds, row.Role == probe.RoleAborts:
 		t.end(key)
 	case row.Role == probe.RoleTells && known != nil:
 		t.tell(known, r, row)
@@ -132,18 +132,23 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	return nil
 }
 
-// aborts ends a communicator whatever is open on it; the others that do wait for it.
-const aborts = "ncclCommAbort"
-
-// cut ends a communicator that was cut short: the latest of its open operations
-// is worth a span.
-func (t *Tracker) cut(key commKey) {
-	if open := t.open[key]; len(open) > 0 {
-		last := open[len(open)-1]
-		last.cut = true
-		t.remember(last, last.Task.Thread)
+// cut says that the operations of a communicator up to a number complete no more.
+// The latest of those that were open is worth a span.
+func (t *Tracker) cut(key commKey, until uint32) {
+	if c := t.communicators[key]; c != nil {
+		c.cut = until
 	}
-	t.end(key)
+	if open := t.open[key]; len(open) > 0 {
+		t.interrupt(open[len(open)-1])
+	}
+	delete(t.open, key)
+}
+
+// interrupt says that o was the latest operation when its communicator was cut
+// short, and open.
+func (t *Tracker) interrupt(o *Operation) {
+	o.cut = true
+	t.remember(o, o.Task.Thread)
 }
 
 // end forgets a communicator. Its open operations are told when their time is
@@ -171,7 +176,8 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 		for _, o := range t.open[key] {
 			t.schedule(o, at.Add(t.settings.Settle))
 		}
-		t.cut(key)
+		t.cut(key, math.MaxUint32)
+		t.end(key)
 	}
 	for key := range t.groups {
 		if key.thread.PID == pid {

@@ -121,6 +121,7 @@ type Probe struct {
 
 	Role         Role // of functions of NCCL, as the next two
 	Communicator Communicator
+	CutSlot      uint8 // flags (ncclCommShrink): with NCCL_SHRINK_ABORT the call cuts Communicator.Handle short, as RoleCuts does
 	Operation    Operation
 
 	// Benign is a result that is not an error for this function besides 0, such
