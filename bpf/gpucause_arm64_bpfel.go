@@ -140,6 +140,8 @@ type GpucauseCommunicator struct {
 	Completed   uint32
 	Derived     uint32
 	Collectives uint64
+	Device      uint32
+	Reserved    uint32
 }
 
 type GpucauseCommunicatorRecord struct {
@@ -476,6 +478,7 @@ type GpucauseProbeRow struct {
 	PeerSlot          uint8
 	IdentitySlot      uint8
 	IdentityCountSlot uint8
+	DevicesSlot       uint8
 	CutSlot           uint8
 	Edge              uint8
 	EventSlot         uint8
@@ -483,7 +486,7 @@ type GpucauseProbeRow struct {
 	PerThread         uint8
 	EntryEffects      uint8
 	ElementsSlot      uint8
-	Reserved          [3]uint8
+	Reserved          [2]uint8
 	Benign            int32
 }
 

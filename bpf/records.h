@@ -413,7 +413,7 @@ struct process {
 	u32 followed; /* makes no calls itself: only its off-CPU intervals are wanted */
 	u32 image;    /* tells its program from those that it executed before */
 	u32 nccl;     /* it uses NCCL */
-	u32 device;   /* 1 + the GPU that its threads have chosen, SEVERAL_DEVICES, 0 for none */
+	u32 device;   /* 1 + the GPU that its threads or communicators use, SEVERAL_DEVICES, 0 for none */
 	u32 reserved;
 };
 
@@ -432,7 +432,10 @@ struct communicator {
 	u32 completed;  /* none up to this number is open: they are complete, or cut short */
 	u32 derived;    /* children */
 	u64 collectives; /* issued */
+	u32 device;      /* 1 + its GPU, 0: not known */
+	u32 reserved;
 };
+_Static_assert(sizeof(struct communicator) == 32, "communicator");
 
 /* The sends to, or receives from, one peer of a communicator. */
 struct pair_key {
@@ -451,6 +454,7 @@ struct dependency {
 struct dependencies {
 	struct dependency on[MAX_DEPENDENCIES];
 };
+_Static_assert(sizeof(struct dependencies) >= sizeof(struct communicator), "no_dependencies has room for both");
 
 struct error_key {
 	u32 tgid;
@@ -507,6 +511,7 @@ struct probe_row {
 	u8 peer_slot;
 	u8 identity_slot;       /* pointer to the unique id; NO_SLOT: it is on the stack */
 	u8 identity_count_slot; /* how many ranks or communicators there are, where it is not a unique id */
+	u8 devices_slot; /* pointer to the list of their GPUs; NULL: 0, 1, ... */
 	u8 cut_slot; /* flags: with SHRINK_ABORT the call cuts the communicator short */
 	u8 edge;
 	u8 event_slot;
@@ -514,7 +519,7 @@ struct probe_row {
 	u8 per_thread; /* stream 0 is the thread's own */
 	u8 entry_effects; /* there is more to do at the entry than to store registers */
 	u8 elements_slot; /* how many elements a collective is of: of none there is nothing to do */
-	u8 reserved[3];
+	u8 reserved[2];
 	s32 benign;
 };
 _Static_assert(sizeof(struct probe_row) == 40, "probe_row");

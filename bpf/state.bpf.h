@@ -202,7 +202,7 @@ struct {
 	__type(value, struct dependencies);
 } edges SEC(".maps");
 
-/* A value of zeros: on the stack it would be too large. */
+/* A value of zeros, also of a communicator: on the stack it would be too large. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -26,7 +26,7 @@ func ncclRows(arch string) []row {
 		of(ClassCollective, "ncclGroupEnd", plays(RoleGroupEnd)),
 
 		of(ClassOther, "ncclCommInitRankScalable", makes(RoleBegins, Communicator{NoSlot, 0, 1, 2, 4, NoSlot, NoSlot})),
-		of(ClassOther, "ncclCommInitAll", makes(RoleBeginsAll, Communicator{NoSlot, 0, 1, NoSlot, NoSlot, 1, NoSlot})),
+		of(ClassOther, "ncclCommInitAll", makes(RoleBeginsAll, Communicator{NoSlot, 0, 1, NoSlot, NoSlot, 1, NoSlot}), onDevices(2)),
 		of(ClassOther, "ncclCommSplit", makes(RoleDerives, Communicator{0, 3, NoSlot, NoSlot, NoSlot, NoSlot, 1})),
 		of(ClassOther, "ncclCommShrink", makes(RoleDerives, Communicator{0, 3, NoSlot, NoSlot, 1, 2, NoSlot}), cutsBy(5)),
 		of(ClassOther, "ncclCommGrow", makes(RoleDerives, Communicator{0, 4, 1, 3, 2, NoSlot, NoSlot})),
@@ -65,6 +65,9 @@ func makes(role Role, c Communicator) option {
 func ends(role Role) option {
 	return func(r *row) { r.probe.Role, r.probe.Communicator.Handle = role, 0 }
 }
+
+// onDevices: the GPUs of the communicators that it makes.
+func onDevices(slot uint8) option { return func(r *row) { r.probe.DevicesSlot = slot } }
 
 // cutsBy: flags say whether it ends what is open on the communicator, too.
 func cutsBy(slot uint8) option { return func(r *row) { r.probe.CutSlot = slot } }

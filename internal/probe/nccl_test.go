@@ -25,6 +25,7 @@ const (
 	identity
 	identityCount
 	colour
+	devices
 	cutFlags
 )
 
@@ -45,7 +46,7 @@ var ncclPrototypes = map[string][]argument{
 	"ncclGroupStart":           {},
 	"ncclGroupEnd":             {},
 	"ncclCommInitRankScalable": {newComm, size, rank, other, identity, other},
-	"ncclCommInitAll":          {newComm, identityCount, other}, // its count is the size, too
+	"ncclCommInitAll":          {newComm, identityCount, devices}, // its count is the size, too
 	"ncclCommSplit":            {comm, colour, other, newComm, other},
 	"ncclCommShrink":           {comm, identity, identityCount, newComm, other, cutFlags},
 	"ncclCommGrow":             {comm, size, identity, rank, newComm, other},
@@ -63,7 +64,7 @@ func (a argument) slotIn(p *Probe) uint8 {
 		root: p.Operation.Root, peer: p.Operation.Peer, comm: p.Communicator.Handle, gpuStream: p.StreamSlot,
 		newComm: p.Communicator.Stored, size: p.Communicator.Size, rank: p.Communicator.Rank,
 		identity: p.Communicator.Identity, identityCount: p.Communicator.IdentityCount, colour: p.Communicator.Colour,
-		cutFlags: p.CutSlot,
+		devices: p.DevicesSlot, cutFlags: p.CutSlot,
 	}[a]
 }
 
