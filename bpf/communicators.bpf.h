@@ -3,7 +3,7 @@
 #ifndef GPUCAUSE_COMMUNICATORS_BPF_H
 #define GPUCAUSE_COMMUNICATORS_BPF_H
 
-#include "functions.bpf.h"
+#include "devices.bpf.h"
 
 #define NCCL_SUCCESS 0
 #define NCCL_IN_PROGRESS 7
@@ -54,10 +54,11 @@ static __always_inline void set_handle_key(struct handle_key *key, const struct 
 }
 
 /*
- * Tells of a communicator: that it began, ended, or what the program was told of
- * it. more is MORE.
+ * Tells of a communicator: that it began, ended, was cut short, or what the program
+ * was told of it. more is MORE, value that of the record, or CUT.
  */
 #define MORE(serial, parent) ((u64)(parent) << 32 | (serial))
+#define CUT(operations) (1ULL << 32 | (operations))
 static __noinline int emit_communicator(struct caller *caller, struct frame *f, u64 handle, u64 more, u64 value)
 {
 	struct communicator_record *r;
@@ -69,13 +70,13 @@ static __noinline int emit_communicator(struct caller *caller, struct frame *f, 
 		return 0;
 	r->kind = record_communicator;
 	r->probe = f->probe;
-	r->reserved = 0;
+	r->cut = value >> 32;
 	r->at_ns = bpf_ktime_get_ns();
 	r->handle = handle;
 	__builtin_memcpy(r->args, f->args, sizeof(r->args));
 	r->serial = (u32)more;
 	r->parent = more >> 32;
-	r->value = value;
+	r->value = (u32)value;
 	__builtin_memcpy(r->identity, caller->identity, sizeof(r->identity));
 	r->start_boottime_ns = caller->start_boottime_ns;
 	r->task = caller->task;
@@ -83,25 +84,27 @@ static __noinline int emit_communicator(struct caller *caller, struct frame *f, 
 	return 0;
 }
 
-/* Enters a communicator under a handle; 0 when there is no room. */
-static __noinline u32 enter_communicator(struct caller *caller, u64 handle)
+/* Enters a communicator of a GPU (1 + its number, 0: not known) under a handle; 0 when there is no room. */
+static __noinline u32 enter_communicator(struct caller *caller, u64 handle, u32 device)
 {
-	struct communicator fresh;
+	struct communicator *c;
 	struct handle_key key;
+	u32 zero = 0;
+	void *none = bpf_map_lookup_elem(&no_dependencies, &zero);
 
-	if (!caller)
+	if (!caller || !none)
 		return 0;
-	fresh.serial = (u32)bpf_ktime_get_ns() | 1;
-	fresh.operations = 0;
-	fresh.completed = 0;
-	fresh.derived = 0;
-	fresh.collectives = 0;
 	set_handle_key(&key, caller, handle);
-	if (bpf_map_update_elem(&communicators, &key, &fresh, BPF_ANY)) {
+	if (bpf_map_update_elem(&communicators, &key, none, BPF_ANY)) {
 		count(counter_full_communicators);
 		return 0;
 	}
-	return fresh.serial;
+	c = bpf_map_lookup_elem(&communicators, &key);
+	if (!c)
+		return 0;
+	c->device = device;
+	c->serial = (u32)bpf_ktime_get_ns() | 1;
+	return c->serial;
 }
 
 static __always_inline struct communicator *find_communicator(struct caller *caller, u64 handle)
@@ -140,6 +143,35 @@ static __noinline int read_identity(struct caller *caller, struct frame *f, u64 
 	return 0;
 }
 
+/* Whether a call ends what is open on its communicator, complete or not. */
+static __always_inline bool cuts_short(const struct frame *f, const volatile struct probe_row *row)
+{
+	if (row->cut_slot < MAX_SLOTS)
+		return slot_value(f, row->cut_slot) & SHRINK_ABORT;
+	return row->nccl_role == nccl_cuts || row->nccl_role == nccl_aborts;
+}
+
+/*
+ * What is open on the communicator of a call that cuts it short never completes,
+ * though synchronisations with it succeed: from the entry on, for they return
+ * before the call does. A call that fails may have cut nothing; then it is not
+ * known of these operations when they were complete.
+ */
+static __noinline int cut_communicator(struct caller *caller, struct frame *f)
+{
+	const volatile struct probe_row *row;
+	struct communicator *c;
+
+	if (!caller || !f)
+		return 0;
+	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
+	c = find_communicator(caller, slot_value(f, row->comm_slot));
+	if (!c)
+		return 0;
+	c->completed = c->operations;
+	return emit_communicator(caller, f, slot_value(f, row->comm_slot), MORE(c->serial, 0), CUT(c->operations));
+}
+
 /* Communicators that are gone are forgotten at entry: at return their handle may be another's. */
 static __noinline int forget_communicator(struct caller *caller, struct frame *f)
 {
@@ -159,18 +191,24 @@ static __noinline int forget_communicator(struct caller *caller, struct frame *f
 	return 0;
 }
 
-/* A communicator that the call that returned has made, under the handle that it stored. */
+/*
+ * A communicator that the call that returned has made, under the handle that it
+ * stored. Its GPU is that of its parent, or that of the thread where it has none.
+ */
 static __noinline int begin_communicator(struct caller *caller, struct frame *f)
 {
 	const volatile struct probe_row *row;
 	struct communicator *parent;
 	u64 handle = 0, parent_serial = 0, derived = 0;
+	u32 device;
 
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
-	if (row->nccl_role == nccl_derives) {
+	device = caller->device;
+	if (row->nccl_role == nccl_derives && slot_value(f, row->comm_slot)) {
 		parent = find_communicator(caller, slot_value(f, row->comm_slot));
+		device = parent ? parent->device : 0;
 		if (parent) {
 			derived = ++parent->derived;
 			parent_serial = parent->serial;
@@ -183,29 +221,52 @@ static __noinline int begin_communicator(struct caller *caller, struct frame *f)
 	/* A rank that a split leaves out has none. */
 	if (!handle)
 		return 0;
-	return emit_communicator(caller, f, handle, MORE(enter_communicator(caller, handle), parent_serial), derived);
+	return emit_communicator(caller, f, handle, MORE(enter_communicator(caller, handle, device), parent_serial), derived);
 }
 
-/* All communicators of one process at once: rank i is at index i. */
-static __noinline int begin_communicators(struct caller *caller, struct frame *f)
+/* The GPU of a list, 1 + its number; 0: not known. Without a list the first is that of index 0. */
+static __noinline u32 device_of_list(u64 list, u32 index)
+{
+	u32 device = index;
+
+	if (list && bpf_probe_read_user(&device, sizeof(device), (void *)(list + index * 4))) {
+		count(counter_user_fault);
+		return 0;
+	}
+	return device + 1;
+}
+
+/* One of several communicators that the call that returned has made. */
+static __noinline int begin_one_of(struct caller *caller, struct frame *f, u32 index)
 {
 	const volatile struct probe_row *row;
-	u64 handle, at;
-	u32 n;
+	u64 handle;
+	u32 device;
 
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
-	at = slot_value(f, row->new_comm_slot);
-	n = (u32)slot_value(f, row->identity_count_slot);
+	if (bpf_probe_read_user(&handle, sizeof(handle), (void *)(slot_value(f, row->new_comm_slot) + index * 8))) {
+		count(counter_user_fault);
+		return 0;
+	}
+	device = device_of_list(slot_value(f, row->devices_slot), index);
+	see_device(caller, device);
+	return emit_communicator(caller, f, handle, MORE(enter_communicator(caller, handle, device), 0), index);
+}
+
+/* All communicators of one process at once: rank i is at index i, on the GPU of that index. */
+static __noinline int begin_communicators(struct caller *caller, struct frame *f)
+{
+	u32 n;
+
+	if (!caller || !f)
+		return 0;
+	n = (u32)slot_value(f, probe_rows[f->probe & (MAX_PROBES - 1)].identity_count_slot);
 	for (u32 i = 0; i < MAX_INIT_ALL; i++) {
 		if (i >= n)
 			return 0;
-		if (bpf_probe_read_user(&handle, sizeof(handle), (void *)(at + i * 8))) {
-			count(counter_user_fault);
-			return 0;
-		}
-		emit_communicator(caller, f, handle, MORE(enter_communicator(caller, handle), 0), i);
+		begin_one_of(caller, f, i);
 	}
 	if (n > MAX_INIT_ALL)
 		count(counter_full_communicators);

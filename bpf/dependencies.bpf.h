@@ -9,56 +9,6 @@
 
 #include "communicators.bpf.h"
 
-#define WHOLE_DEVICE (~0ULL) /* the handle of all GPU streams of a GPU together */
-#define NO_HANDLE 3ULL	     /* of what cannot be told apart: nothing is kept of it */
-#define STREAM_LEGACY 1ULL
-#define STREAM_PER_THREAD 2ULL
-
-/*
- * What every GPU has under the same handle, that of the thread's GPU: all its GPU
- * streams together, or the legacy one (0). Where a process uses one GPU, as far as
- * seen, that is the one.
- */
-static __noinline u64 of_device(struct caller *caller, u64 handle)
-{
-	struct process *process;
-	u32 tgid;
-
-	if (!caller)
-		return NO_HANDLE;
-	tgid = caller->task.tgid;
-	process = bpf_map_lookup_elem(&processes, &tgid);
-	if (!process || process->device != SEVERAL_DEVICES)
-		return handle;
-	if (!caller->device)
-		return NO_HANDLE;
-	return handle == WHOLE_DEVICE ? WHOLE_DEVICE - caller->device : (u64)caller->device << 8 | STREAM_LEGACY;
-}
-
-/* The thread has chosen a GPU. */
-static __noinline int set_device(struct caller *caller, u32 device)
-{
-	struct process *process;
-	u32 tgid;
-
-	if (!caller || caller->device == device + 1)
-		return 0;
-	caller->device = device + 1;
-	tgid = caller->task.tgid;
-	process = bpf_map_lookup_elem(&processes, &tgid);
-	if (process && process->device != device + 1)
-		process->device = process->device ? SEVERAL_DEVICES : device + 1;
-	return 0;
-}
-
-/* The handle under which a GPU stream's dependencies are kept. */
-static __always_inline u64 stream_handle(struct caller *caller, const volatile struct probe_row *row, u64 stream)
-{
-	if (stream == STREAM_PER_THREAD || (!stream && row->per_thread))
-		return (u64)caller->task.tid << 8 | STREAM_PER_THREAD;
-	return stream == STREAM_LEGACY || !stream ? of_device(caller, 0) : stream;
-}
-
 static __always_inline struct dependencies *dependencies_of(struct caller *caller, u64 handle)
 {
 	struct handle_key key;

@@ -15,12 +15,12 @@ static __always_inline u64 awaited_handle(struct caller *caller, const struct fr
 	switch (row->edge) {
 	case edge_syncs_stream:
 	case edge_queries_stream:
-		return stream_handle(caller, row, slot_value(f, row->stream_slot));
+		return stream_handle(caller, row, slot_value(f, row->stream_slot), caller->device);
 	case edge_syncs_event:
 	case edge_queries_event:
 		return slot_value(f, row->event_slot);
 	default:
-		return of_device(caller, WHOLE_DEVICE);
+		return of_device(caller, WHOLE_DEVICE, caller->device);
 	}
 }
 
@@ -69,12 +69,14 @@ static __noinline u32 complete_operations(struct caller *caller, struct dependen
 		struct dependency *on = &d->on[i];
 		struct communicator *c;
 
+		caller->completed[i] = 0;
 		if (!on->serial)
 			continue;
 		c = find_communicator(caller, on->comm);
 		if (!c || c->serial != on->serial || c->completed >= on->operation)
 			continue;
 		c->completed = on->operation;
+		caller->completed[i] = on->operation;
 		completed++;
 	}
 	return completed;
@@ -98,7 +100,7 @@ static __noinline int emit_completion(struct caller *caller, struct frame *f, st
 	r->pending_ns = caller->pending_handle == slot_value(f, probe_rows[f->probe & (MAX_PROBES - 1)].event_slot) ? caller->pending_ns : 0;
 	for (u32 i = 0; i < MAX_DEPENDENCIES; i++) {
 		r->serial[i] = d->on[i].serial;
-		r->operation[i] = d->on[i].operation;
+		r->operation[i] = caller->completed[i];
 	}
 	r->task.tgid = caller->task.tgid;
 	r->task.tid = caller->task.tid;
@@ -135,7 +137,7 @@ static __noinline int record_event(struct caller *caller, struct frame *f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
 	event = slot_value(f, row->event_slot);
-	from = dependencies_of(caller, stream_handle(caller, row, slot_value(f, row->stream_slot)));
+	from = dependencies_of(caller, stream_handle(caller, row, slot_value(f, row->stream_slot), caller->device));
 	to = from ? own_dependencies(caller, event) : dependencies_of(caller, event);
 	if (!to)
 		return 0;
@@ -154,7 +156,7 @@ static __noinline int await_event(struct caller *caller, struct frame *f)
 	from = dependencies_of(caller, slot_value(f, row->event_slot));
 	if (!from)
 		return 0;
-	to = own_dependencies(caller, stream_handle(caller, row, slot_value(f, row->stream_slot)));
+	to = own_dependencies(caller, stream_handle(caller, row, slot_value(f, row->stream_slot), caller->device));
 	return merge_dependencies(caller, to, from);
 }
 

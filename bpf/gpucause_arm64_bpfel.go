@@ -110,6 +110,7 @@ type GpucauseCaller struct {
 	Group               uint64
 	PendingHandle       uint64
 	PendingNs           uint64
+	Completed           [4]uint32
 	Identity            [128]uint8
 }
 
@@ -139,13 +140,15 @@ type GpucauseCommunicator struct {
 	Completed   uint32
 	Derived     uint32
 	Collectives uint64
+	Device      uint32
+	Reserved    uint32
 }
 
 type GpucauseCommunicatorRecord struct {
 	_               structs.HostLayout
 	Kind            uint32
 	Probe           uint16
-	Reserved        uint16
+	Cut             uint16
 	AtNs            uint64
 	Handle          uint64
 	Args            [12]uint64
@@ -362,7 +365,9 @@ const (
 	GpucauseNcclRoleNcclBeginsAll  GpucauseNcclRole = 7
 	GpucauseNcclRoleNcclDerives    GpucauseNcclRole = 8
 	GpucauseNcclRoleNcclEnds       GpucauseNcclRole = 9
-	GpucauseNcclRoleNcclTells      GpucauseNcclRole = 10
+	GpucauseNcclRoleNcclCuts       GpucauseNcclRole = 10
+	GpucauseNcclRoleNcclAborts     GpucauseNcclRole = 11
+	GpucauseNcclRoleNcclTells      GpucauseNcclRole = 12
 )
 
 type GpucauseNotable uint32
@@ -473,12 +478,15 @@ type GpucauseProbeRow struct {
 	PeerSlot          uint8
 	IdentitySlot      uint8
 	IdentityCountSlot uint8
+	DevicesSlot       uint8
+	CutSlot           uint8
 	Edge              uint8
 	EventSlot         uint8
 	StreamSlot        uint8
 	PerThread         uint8
 	EntryEffects      uint8
 	ElementsSlot      uint8
+	Reserved          [2]uint8
 	Benign            int32
 }
 

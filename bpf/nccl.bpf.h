@@ -16,13 +16,15 @@ static __noinline int enter_nccl(struct caller *caller, struct frame *f, u64 sta
 		begin_nccl(caller);
 	if (row->nccl_role == nccl_begins || row->nccl_role == nccl_derives)
 		read_identity(caller, f, stack_args);
-	else if (row->nccl_role == nccl_ends)
+	if (cuts_short(f, row))
+		cut_communicator(caller, f);
+	if (row->nccl_role == nccl_ends || row->nccl_role == nccl_aborts)
 		forget_communicator(caller, f);
 	return 0;
 }
 
-/* An operation is on a GPU stream. */
-static __noinline int note_operation(struct caller *caller, struct frame *f, u64 comm, u64 which)
+/* An operation is on a GPU stream of its communicator's GPU, whichever the thread has chosen. */
+static __noinline int note_operation(struct caller *caller, struct frame *f, u64 comm, u64 which, u32 device)
 {
 	const volatile struct probe_row *row;
 	struct dependencies *d;
@@ -30,10 +32,10 @@ static __noinline int note_operation(struct caller *caller, struct frame *f, u64
 	if (!caller || !f)
 		return 0;
 	row = &probe_rows[f->probe & (MAX_PROBES - 1)];
-	d = own_dependencies(caller, stream_handle(caller, row, slot_value(f, row->stream_slot)));
+	d = own_dependencies(caller, stream_handle(caller, row, slot_value(f, row->stream_slot), device));
 	if (d)
 		depend_on(caller, d, comm, which);
-	d = own_dependencies(caller, of_device(caller, WHOLE_DEVICE));
+	d = own_dependencies(caller, of_device(caller, WHOLE_DEVICE, device));
 	if (d)
 		depend_on(caller, d, comm, which);
 	return 0;
@@ -96,10 +98,10 @@ static __noinline int emit_operation(struct caller *caller, struct frame *f, u64
 	return 0;
 }
 
-/* A communicator that was there before we were. */
+/* A communicator that was there before we were: its GPU is not known. */
 static __noinline int begin_late(struct caller *caller, struct frame *f, u64 handle)
 {
-	u32 serial = enter_communicator(caller, handle);
+	u32 serial = enter_communicator(caller, handle, 0);
 
 	if (serial)
 		emit_communicator(caller, f, handle, MORE(serial, 0), 0);
@@ -138,7 +140,7 @@ static __noinline int issue_operation(struct caller *caller, struct frame *f)
 	if (!caller->captures) {
 		if (caller->group_depth)
 			caller->group_operations++;
-		note_operation(caller, f, comm, which);
+		note_operation(caller, f, comm, which, c->device);
 	}
 	return emit_operation(caller, f, which, sequence);
 }

@@ -20,6 +20,7 @@
 #define MAX_DEPENDENCIES 4 /* communicators that a GPU stream or CUDA event depends on */
 #define MAX_INIT_ALL 16    /* communicators that one call makes */
 #define IDENTITY_SIZE 128  /* ncclUniqueId */
+#define SHRINK_ABORT 1	   /* NCCL_SHRINK_ABORT, nccl.h 2.27 */
 
 #define HISTOGRAM_BUCKETS 288
 
@@ -153,7 +154,9 @@ enum nccl_role {
 	nccl_begins,     /* makes a communicator from a unique id */
 	nccl_begins_all, /* makes all communicators of a process */
 	nccl_derives,    /* makes a communicator from another */
-	nccl_ends,
+	nccl_ends,       /* frees a communicator when what is open on it is complete */
+	nccl_cuts,       /* ends what is open on a communicator, complete or not */
+	nccl_aborts,     /* cuts, and frees it */
 	nccl_tells, /* tells the program its rank or the number of ranks */
 };
 
@@ -297,15 +300,15 @@ struct cycle_record {
 };
 _Static_assert(sizeof(struct cycle_record) == 256, "cycle_record");
 
-/* A communicator begins, ends, is met for the first time, or is told of. */
+/* A communicator begins, ends, is cut short, is met for the first time, or is told of. */
 struct communicator_record {
 	u32 kind;
 	u16 probe;
-	u16 reserved;
+	u16 cut; /* its operations up to value do not complete any more */
 	u64 at_ns;
 	u64 handle;
 	u64 args[MAX_SLOTS];
-	u64 value; /* derived: the how-manieth child of its parent; one of several: its index; told: what */
+	u64 value; /* derived: the how-manieth child of its parent; one of several: its index; told: what; cut: so many operations */
 	u64 start_boottime_ns;
 	u32 serial; /* 0: no room for it */
 	u32 parent; /* serial */
@@ -344,7 +347,7 @@ struct completion_record {
 	u64 end_ns;
 	u64 pending_ns; /* of a query: start of the latest one of the thread that found it pending, 0: none */
 	u32 serial[MAX_DEPENDENCIES]; /* 0: none */
-	u32 operation[MAX_DEPENDENCIES];
+	u32 operation[MAX_DEPENDENCIES]; /* 0: none of it was open */
 	struct task_ref task;
 };
 _Static_assert(sizeof(struct completion_record) == 96, "completion_record");
@@ -410,7 +413,7 @@ struct process {
 	u32 followed; /* makes no calls itself: only its off-CPU intervals are wanted */
 	u32 image;    /* tells its program from those that it executed before */
 	u32 nccl;     /* it uses NCCL */
-	u32 device;   /* 1 + the GPU that its threads have chosen, SEVERAL_DEVICES, 0 for none */
+	u32 device;   /* 1 + the GPU that its threads or communicators use, SEVERAL_DEVICES, 0 for none */
 	u32 reserved;
 };
 
@@ -426,10 +429,13 @@ struct handle_key {
 struct communicator {
 	u32 serial;     /* tells it from others under the same handle */
 	u32 operations; /* issued */
-	u32 completed;  /* all up to this number are */
+	u32 completed;  /* none up to this number is open: they are complete, or cut short */
 	u32 derived;    /* children */
 	u64 collectives; /* issued */
+	u32 device;      /* 1 + its GPU, 0: not known */
+	u32 reserved;
 };
+_Static_assert(sizeof(struct communicator) == 32, "communicator");
 
 /* The sends to, or receives from, one peer of a communicator. */
 struct pair_key {
@@ -448,6 +454,7 @@ struct dependency {
 struct dependencies {
 	struct dependency on[MAX_DEPENDENCIES];
 };
+_Static_assert(sizeof(struct dependencies) >= sizeof(struct communicator), "no_dependencies has room for both");
 
 struct error_key {
 	u32 tgid;
@@ -504,15 +511,18 @@ struct probe_row {
 	u8 peer_slot;
 	u8 identity_slot;       /* pointer to the unique id; NO_SLOT: it is on the stack */
 	u8 identity_count_slot; /* how many ranks or communicators there are, where it is not a unique id */
+	u8 devices_slot; /* pointer to the list of their GPUs; NULL: 0, 1, ... */
+	u8 cut_slot; /* flags: with SHRINK_ABORT the call cuts the communicator short */
 	u8 edge;
 	u8 event_slot;
 	u8 stream_slot;
 	u8 per_thread; /* stream 0 is the thread's own */
 	u8 entry_effects; /* there is more to do at the entry than to store registers */
 	u8 elements_slot; /* how many elements a collective is of: of none there is nothing to do */
+	u8 reserved[2];
 	s32 benign;
 };
-_Static_assert(sizeof(struct probe_row) == 36, "probe_row");
+_Static_assert(sizeof(struct probe_row) == 40, "probe_row");
 
 /* What the iterators write. */
 struct task_entry {

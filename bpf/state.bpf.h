@@ -78,6 +78,7 @@ struct caller {
 	u64 group; /* id of the call that began the outermost group */
 	u64 pending_handle; /* the CUDA event that was last found pending */
 	u64 pending_ns;
+	u32 completed[MAX_DEPENDENCIES]; /* by the call that returned, of each dependency: up to which operation, 0: none */
 	u8 identity[IDENTITY_SIZE]; /* that the call in progress makes a communicator from */
 };
 
@@ -202,7 +203,7 @@ struct {
 	__type(value, struct dependencies);
 } edges SEC(".maps");
 
-/* A value of zeros: on the stack it would be too large. */
+/* A value of zeros, also of a communicator: on the stack it would be too large. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

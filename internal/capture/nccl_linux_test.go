@@ -39,6 +39,20 @@ func (r *recorder) communicatorsOf(symbol string) []event.Communicator {
 	return found
 }
 
+// completed are the operations that were seen to complete, all of a communicator up to
+// a number, in the order of their records.
+func (r *recorder) completed() []event.Completed {
+	var found []event.Completed
+	for _, c := range r.completions {
+		for _, completed := range c.Completed {
+			if completed.Operation != 0 {
+				found = append(found, completed)
+			}
+		}
+	}
+	return found
+}
+
 // operation is what is read of the arguments of a call.
 type operation struct {
 	count, datatype, reduction, stream uint64
@@ -284,7 +298,7 @@ func TestWhatSynchronisationsCover(t *testing.T) {
 	const begin = `
 cudaStreamCreateWithFlags flags=1 out=s0; cudaStreamCreateWithFlags flags=1 out=s1; cudaStreamCreateWithFlags flags=1 out=other
 cudaEventCreate out=e; cudaEventCreate out=unrelated
-ncclCommInitAll ndev=2 out=c
+ncclCommInitAll ndev=2 devlist=0,0 out=c
 ncclAllReduce count=1 comm=c0 stream=s0
 ncclAllReduce count=1 comm=c0 stream=s0
 `
@@ -307,7 +321,6 @@ ncclAllReduce count=1 comm=c0 stream=s0
 		{"blocking copy on its stream", "ncclAllReduce count=1 comm=c0 stream=0\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaMemcpy bytes=64 kind=d2h", "cudaMemcpy", []uint32{3}},
 		{"copy within the GPU", "ncclAllReduce count=1 comm=c0 stream=0\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaMemcpy bytes=64 kind=d2d", "", nil},
 		{"device, of one that the process uses", "cudaSetDevice device=0\n" + rest + "cudaDeviceSynchronize", "cudaDeviceSynchronize", []uint32{2, 2}},
-		{"device of the thread", "setting devices 2\ncudaSetDevice device=1; cudaSetDevice device=0\nncclAllReduce count=1 comm=c0 stream=s0\ncudaSetDevice device=1\nncclAllReduce count=1 comm=c1 stream=s1" + rest + "cudaDeviceSynchronize", "cudaDeviceSynchronize", []uint32{3}},
 		{"default stream of the other device", "setting devices 2\ncudaSetDevice device=1; cudaSetDevice device=0\nncclAllReduce count=1 comm=c0 stream=0\ncudaSetDevice device=1\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaStreamSynchronize stream=0", "", nil},
 		{"query", "cudaEventRecord event=e stream=s0; cudaEventQuery event=e expect=600" + rest + "sleep 5ms; cudaEventQuery event=e expect=0", "cudaEventQuery", []uint32{2}},
 		{"driver", rest + "cuStreamSynchronize stream=s0", "cuStreamSynchronize", []uint32{2}},
@@ -332,6 +345,148 @@ ncclAllReduce count=1 comm=c0 stream=s0
 			assert.Equal(t, story.name == "query", c.Pending != 0)
 		})
 	}
+}
+
+// An operation is its communicator's GPU's, whichever the thread that issues it has
+// chosen: one thread issues those of several GPUs in a group.
+func TestCommunicatorsOfSeveralGPUs(t *testing.T) {
+	const streams = "setting devices 2\ncudaStreamCreateWithFlags flags=1 out=s0; cudaStreamCreateWithFlags flags=1 out=s1\n"
+	const all = "cudaSetDevice device=0; cudaSetDevice device=1\nncclCommInitAll ndev=2 out=c\n"
+	const operations = "ncclGroupStart\nncclAllReduce count=1 comm=c0 stream=s0; ncclAllReduce count=1 comm=c1 stream=s1\nncclGroupEnd\n"
+	const syncs = "cudaDeviceSynchronize; cudaSetDevice device=0; cudaDeviceSynchronize\n"
+	for _, tt := range []struct {
+		name, script string
+		completed    []int // which communicator's operation, by the order of their birth
+	}{
+		{"all of a process", all + operations + syncs, []int{1, 0}},
+		{"from a list", "cudaSetDevice device=0; cudaSetDevice device=1\nncclCommInitAll ndev=2 devlist=1,0 out=c\n" + operations + syncs, []int{0, 1}},
+		{"of a list alone", "ncclCommInitAll ndev=2 devlist=1,0 out=c\n" + operations + "cudaDeviceSynchronize\n" + syncs, []int{1}},
+		{"by the thread's choice", `
+ncclGetUniqueId out=id
+ncclGroupStart
+cudaSetDevice device=0; ncclCommInitRank nranks=2 id=id rank=0 out=c0
+cudaSetDevice device=1; ncclCommInitRank nranks=2 id=id rank=1 out=c1
+ncclGroupEnd
+` + operations + syncs, []int{1, 0}},
+		{"children", all + `
+ncclGroupStart
+ncclCommSplit comm=c0 color=0 key=0 out=h0; ncclCommSplit comm=c1 color=0 key=0 out=h1
+ncclGroupEnd
+ncclGroupStart
+ncclAllReduce count=1 comm=h0 stream=s0; ncclAllReduce count=1 comm=h1 stream=s1
+ncclGroupEnd
+` + syncs, []int{3, 2}},
+		{"default GPU streams", `
+cudaSetDevice device=0; cudaSetDevice device=1
+ncclCommInitAll ndev=1 devlist=0 out=a; ncclCommInitAll ndev=1 devlist=1 out=b
+ncclGroupStart
+ncclAllReduce count=1 comm=a0 stream=0; ncclAllReduce count=1 comm=b0 stream=0
+ncclGroupEnd
+cudaStreamSynchronize stream=0; cudaSetDevice device=0; cudaStreamSynchronize stream=0
+`, []int{1, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startRecorder(t, DefaultSettings())
+			r.run(streams + tt.script)
+			var want []event.Completed
+			for _, i := range tt.completed {
+				require.Less(t, i, len(r.communicators))
+				want = append(want, event.Completed{Serial: r.communicators[i].Serial, Operation: 1})
+			}
+			assert.Equal(t, want, r.completed())
+		})
+	}
+}
+
+// Of a communicator that was there before it was traced the GPU is not known. Where
+// threads were seen to use several, no synchronisation with a whole one is known to
+// cover its operations.
+func TestGPUsOfLateCommunicators(t *testing.T) {
+	r := emptyRecorder(t)
+	folder := t.TempDir()
+	copyStack(t, folder)
+	r.runIn(folder, "workload", `
+setting devices 2
+cudaStreamCreateWithFlags flags=1 out=s0; cudaStreamCreateWithFlags flags=1 out=s1
+ncclCommInitAll ndev=2 out=c
+`+untilAttached(t)+`
+ncclAllReduce count=1 comm=c0 stream=s0; ncclAllReduce count=1 comm=c1 stream=s1
+cudaDeviceSynchronize
+cudaSetDevice device=0; cudaSetDevice device=1
+ncclAllReduce count=1 comm=c0 stream=s0; ncclAllReduce count=1 comm=c1 stream=s1
+cudaDeviceSynchronize
+cudaStreamSynchronize stream=s0
+`)
+	require.Len(t, r.communicators, 2)
+	first, second := r.communicators[0].Serial, r.communicators[1].Serial
+	assert.Equal(t, []event.Completed{
+		{Serial: first, Operation: 1}, {Serial: second, Operation: 1}, // as far as seen there is one GPU
+		{Serial: first, Operation: 2},
+	}, r.completed())
+}
+
+// What is open on a communicator that is revoked, or shrunk with the abort flag, never
+// completes, though synchronisations succeed then. The communicator is still there, and
+// its children are as others.
+func TestCommunicatorsThatAreCutShort(t *testing.T) {
+	const begin = `
+cudaStreamCreateWithFlags flags=1 out=s; cudaStreamCreateWithFlags flags=1 out=other; cudaEventCreate out=e
+ncclCommInitAll ndev=2 devlist=0,0 out=c
+ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=c1 stream=other
+cudaStreamSynchronize stream=s
+ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=c0 stream=s
+`
+	for symbol, tt := range map[string]struct {
+		cut, after string
+		completed  []int // which communicators then, by the order of their birth
+	}{
+		"ncclCommRevoke": {"ncclCommRevoke comm=c0 expect=0", "ncclAllReduce count=1 comm=c0 stream=s expect=5; ncclCommDestroy comm=c0", []int{1}},
+		"ncclCommAbort":  {"ncclCommAbort comm=c0 expect=0", "", []int{1}},
+		"ncclCommShrink": {"ncclCommShrink comm=c0 exclude=1 flags=1 out=small expect=0", "ncclAllReduce count=1 comm=small stream=s expect=0; cudaStreamSynchronize stream=s", []int{1, 2}},
+	} {
+		t.Run(symbol, func(t *testing.T) {
+			r := startRecorder(t, DefaultSettings())
+			r.run(begin + "thread watchdog { sleep 20ms; " + tt.cut + " }\ncudaStreamSynchronize stream=s expect=0\njoin\n" +
+				"cudaEventRecord event=e stream=s; cudaEventSynchronize event=e; cudaDeviceSynchronize\n" + tt.after + "\n")
+			var born []event.Serial
+			var cuts []event.Communicator
+			for _, c := range r.communicators {
+				if role := probe.Get(c.Probe).Role; c.Cut {
+					cuts = append(cuts, c)
+				} else if role == probe.RoleBeginsAll || role == probe.RoleDerives {
+					born = append(born, c.Serial)
+				}
+			}
+			require.Len(t, cuts, 1)
+			assert.Equal(t, symbol, probe.Get(cuts[0].Probe).Symbol)
+			assert.Equal(t, born[0], cuts[0].Serial)
+			assert.EqualValues(t, 3, cuts[0].Value)
+			want := []event.Completed{{Serial: born[0], Operation: 1}}
+			for _, i := range tt.completed {
+				want = append(want, event.Completed{Serial: born[i], Operation: 1})
+			}
+			assert.Equal(t, want, r.completed())
+		})
+	}
+}
+
+// A shrink without the flag cuts nothing.
+func TestShrinkThatWaits(t *testing.T) {
+	r := startRecorder(t, DefaultSettings())
+	r.run(`
+cudaStreamCreateWithFlags flags=1 out=s; cudaStreamCreateWithFlags flags=1 out=other
+ncclCommInitAll ndev=2 devlist=0,0 out=c
+ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=c1 stream=other
+ncclCommShrink comm=c0 exclude=1 out=small
+cudaStreamSynchronize stream=s
+`)
+	shrunk := r.communicatorsOf("ncclCommShrink")
+	require.Len(t, shrunk, 1)
+	assert.False(t, shrunk[0].Cut)
+	assert.Len(t, r.completions, 1)
 }
 
 // What is captured into a CUDA graph is told as that, and is not on its GPU stream.

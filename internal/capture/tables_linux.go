@@ -44,6 +44,8 @@ func probeRows() [probe.MaxProbes]bpf.GpucauseProbeRow {
 			ElementsSlot:      p.Operation.Count,
 			IdentitySlot:      p.Communicator.Identity,
 			IdentityCountSlot: p.Communicator.IdentityCount,
+			DevicesSlot:       p.DevicesSlot,
+			CutSlot:           p.CutSlot,
 			Edge:              uint8(p.Edge),
 			EventSlot:         p.EventSlot,
 			StreamSlot:        p.StreamSlot,

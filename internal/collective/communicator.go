@@ -25,6 +25,7 @@ type Communicator struct {
 
 	identity [event.IdentitySize]byte // unique id that it was made from, if any
 	initAll  uint64                   // how-manieth ncclCommInitAll of its process made it
+	cut      uint32                   // its operations up to this number complete no more
 }
 
 // Identity returns the unique id that the communicator was made from.

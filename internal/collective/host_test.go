@@ -59,6 +59,11 @@ func (h *host) communicator(r event.Communicator) *Communicator {
 	return h.tracker.Add(&event.Record{Kind: event.KindCommunicator, Communicator: r})
 }
 
+// cut says that a call ends what is open on a communicator of so many operations.
+func (h *host) cut(pid int, symbol string, serial event.Serial, operations uint64) {
+	h.communicator(event.Communicator{Process: processOf(pid), Task: taskOf(pid), Probe: row(h.t, symbol).ID, Serial: serial, Value: operations, Cut: true})
+}
+
 // issue is an operation whose call returned at end.
 type issue struct {
 	pid       int

@@ -29,7 +29,12 @@ func (t *Tracker) addCollective(r *event.Collective) {
 		t.schedule(o, r.End)
 		return
 	}
-	t.follow(o)
+	switch {
+	case r.Operation > c.cut:
+		t.follow(o)
+	case r.Operation == c.cut: // its thread told it only now
+		t.interrupt(o)
+	}
 	if r.Group != 0 {
 		t.enterGroup(o)
 		t.schedule(o, r.End.Add(t.settings.Timeout)) // should its group never end

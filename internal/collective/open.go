@@ -136,17 +136,35 @@ func (t *Tracker) isLast(o *Operation) bool {
 	return open != nil && open.list[len(open.list)-1] == o
 }
 
-// cut ends a communicator that was cut short: the first and the latest of its open
-// operations are worth a span.
-func (t *Tracker) cut(key commKey) {
-	if open := t.open[key]; open != nil {
-		first, last := open.list[0], open.list[len(open.list)-1]
-		for _, o := range slices.Compact([]*Operation{first, last}) {
-			o.cut = true
-			t.remember(o, o.Task.Thread)
-		}
+// cut says that the operations of a communicator up to a number complete no more.
+// The first and the latest of those that were open are worth a span.
+func (t *Tracker) cut(key commKey, until uint32) {
+	if c := t.communicators[key]; c != nil {
+		c.cut = until
 	}
-	t.end(key)
+	if open := t.open[key]; open != nil {
+		t.interrupt(open.list[0])
+		t.interrupt(open.list[len(open.list)-1])
+	}
+	t.drop(key)
+}
+
+// interrupt says that o was the first or the latest open operation when its
+// communicator was cut short.
+func (t *Tracker) interrupt(o *Operation) {
+	if !o.cut {
+		o.cut = true
+		t.remember(o, o.Task.Thread)
+	}
+}
+
+// drop forgets the open operations of a communicator. They are told when their time
+// is over.
+func (t *Tracker) drop(key commKey) {
+	if open := t.open[key]; open != nil {
+		t.followed -= len(open.list)
+		delete(t.open, key)
+	}
 }
 
 // sweepOpen forgets what was told a while ago and does not complete.

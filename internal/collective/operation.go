@@ -48,7 +48,7 @@ type Operation struct {
 
 	meeting *meeting
 	with    *Operation // that arrived at once before it; nil: none
-	cut     bool       // its communicator was aborted, or its process ended, when it was the first or latest and open
+	cut     bool       // its communicator was cut short, or its process ended, when it was the first or latest and open
 	awaited bool       // it became the first open one after it was told
 	due     ktime.Time // when it is told
 	place   int        // in the queue
@@ -175,8 +175,9 @@ func (o *Operation) Duration() time.Duration {
 	return max(0, o.Completed.Sub(o.Entered))
 }
 
-// Cut reports whether its communicator was aborted, or its process ended, while it
-// was the first operation that was not complete, or the latest.
+// Cut reports whether its communicator was cut short (aborted, revoked, or shrunk with the
+// abort flag), or its process ended, while it was the first operation that was not
+// complete, or the latest.
 func (o *Operation) Cut() bool { return o.cut }
 
 // Refused reports whether its group failed.

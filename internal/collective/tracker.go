@@ -111,9 +111,9 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	key := commKey{r.Process.PID, r.Serial}
 	known := t.communicators[key]
 	switch {
-	case row.Role == probe.RoleEnds && row.Function == aborts:
-		t.cut(key)
-	case row.Role == probe.RoleEnds:
+	case r.Cut:
+		t.cut(key, uint32(r.Value))
+	case row.Role == probe.RoleEnds, row.Role == probe.RoleAborts:
 		t.end(key)
 	case row.Role == probe.RoleTells && known != nil:
 		t.tell(known, r, row)
@@ -128,17 +128,12 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	return nil
 }
 
-// aborts ends a communicator whatever is open on it; the others that do wait for it.
-const aborts = "ncclCommAbort"
 
 // end forgets a communicator. Its open operations are told when their time is
 // over.
 func (t *Tracker) end(key commKey) {
 	delete(t.communicators, key)
-	if open := t.open[key]; open != nil {
-		t.followed -= len(open.list)
-		delete(t.open, key)
-	}
+	t.drop(key)
 }
 
 // change forgets what a thread or process that is gone had. What threads waited for is
@@ -164,7 +159,8 @@ func (t *Tracker) forgetProcess(pid event.PID, at ktime.Time) {
 				t.schedule(o, at.Add(t.settings.Settle))
 			}
 		}
-		t.cut(key)
+		t.cut(key, math.MaxUint32)
+		t.end(key)
 	}
 	for thread := range t.groups {
 		if thread.PID == pid {

@@ -207,12 +207,23 @@ func TestWaitsAreRemembered(t *testing.T) {
 	assert.False(t, ok, "nobody asks any more")
 }
 
-// The first operation that was open when its communicator was aborted, or its process
+// The first operation that was open when its communicator was cut short, or its process
 // ended, is worth a span, and what its thread waited for. So is the latest.
 func TestOperationsThatAreCutShort(t *testing.T) {
 	for name, end := range map[string]func(h *host){
 		"abort": func(h *host) {
+			h.cut(100, "ncclCommAbort", 1, 3)
 			h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommAbort").ID, Serial: 1})
+		},
+		"revoke": func(h *host) {
+			h.cut(100, "ncclCommRevoke", 1, 3)
+			h.sync(100, 20*ms, 40*ms, event.Completed{Serial: 1, Operation: 3})
+			assert.Equal(t, 1, h.tracker.Stats().Communicators, "it is still there")
+		},
+		"shrink": func(h *host) {
+			h.cut(100, "ncclCommShrink", 1, 3)
+			h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommShrink").ID, Serial: 2, Parent: 1, Value: 1})
+			assert.Equal(t, 2, h.tracker.Stats().Communicators)
 		},
 		"exit": func(h *host) {
 			h.tracker.Add(&event.Record{Kind: event.KindProcess, Process: event.ProcessChange{Kind: event.ProcessExited, Task: taskOf(100), At: 50 * ms}})
@@ -228,6 +239,7 @@ func TestOperationsThatAreCutShort(t *testing.T) {
 			told := h.advance(farFuture)
 			require.Len(t, told, 3)
 			for _, o := range told {
+				assert.Zero(t, o.Completed)
 				assert.Equal(t, o.Operation != 2, o.Cut())
 				assert.Equal(t, o.Operation != 2, h.tracker.Worth(o))
 			}
@@ -236,6 +248,27 @@ func TestOperationsThatAreCutShort(t *testing.T) {
 			assert.EqualValues(t, 1, o.Operation)
 		})
 	}
+}
+
+// What was issued before a communicator was cut short is told by its thread, which
+// may be after that. What is issued later may complete.
+func TestOperationsThatAreToldAfterTheCut(t *testing.T) {
+	h := newHost(t, Settings{SampleEvery: -1})
+	h.begin(100, 1, "id", 2, 0)
+	h.cut(100, "ncclCommShrink", 1, 2)
+	for n := range uint32(3) {
+		h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: n + 1, sequence: uint64(n) + 1, end: ktime.Time(10+n) * ms})
+	}
+	h.sync(100, 20*ms, 30*ms, event.Completed{Serial: 1, Operation: 3})
+	told := h.advance(farFuture)
+	require.Len(t, told, 3)
+	for _, o := range told {
+		assert.Equal(t, o.Operation == 2, o.Cut())
+		assert.Equal(t, o.Operation == 3, o.Completed != 0)
+	}
+}
+
+func TestOperationsBeforeADestroy(t *testing.T) {
 	h := newHost(t, Settings{SampleEvery: -1})
 	h.begin(100, 1, "id", 2, 0)
 	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: 1, sequence: 1, end: 10 * ms})

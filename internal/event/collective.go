@@ -26,8 +26,10 @@ type Communicator struct {
 	Args    [probe.MaxSlots]uint64 // of the call
 	// Value is, of a derived one, the how-manieth child of its parent it is, from
 	// 1; of one of several that a call made, its index; of a call that tells, what
-	// it told.
+	// it told; of one that is cut short, how many operations it had.
 	Value uint64
+	// Cut: its operations up to Value complete no more.
+	Cut bool
 	// Identity is the unique id that it was made from, or the list of ranks (int32)
 	// that it was derived by; zero where there is none.
 	Identity [IdentitySize]byte
@@ -58,7 +60,7 @@ const MaxDependencies = 4
 // Completed says that all operations of a communicator up to one are complete.
 type Completed struct {
 	Serial    Serial // 0: none
-	Operation uint32
+	Operation uint32 // 0: none of it was open
 }
 
 // Completion says that the host saw operations to be complete that it did not

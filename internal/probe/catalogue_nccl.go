@@ -26,14 +26,14 @@ func ncclRows(arch string) []row {
 		of(ClassCollective, "ncclGroupEnd", plays(RoleGroupEnd)),
 
 		of(ClassOther, "ncclCommInitRankScalable", makes(RoleBegins, Communicator{NoSlot, 0, 1, 2, 4, NoSlot, NoSlot})),
-		of(ClassOther, "ncclCommInitAll", makes(RoleBeginsAll, Communicator{NoSlot, 0, 1, NoSlot, NoSlot, 1, NoSlot})),
+		of(ClassOther, "ncclCommInitAll", makes(RoleBeginsAll, Communicator{NoSlot, 0, 1, NoSlot, NoSlot, 1, NoSlot}), onDevices(2)),
 		of(ClassOther, "ncclCommSplit", makes(RoleDerives, Communicator{0, 3, NoSlot, NoSlot, NoSlot, NoSlot, 1})),
-		of(ClassOther, "ncclCommShrink", makes(RoleDerives, Communicator{0, 3, NoSlot, NoSlot, 1, 2, NoSlot})),
+		of(ClassOther, "ncclCommShrink", makes(RoleDerives, Communicator{0, 3, NoSlot, NoSlot, 1, 2, NoSlot}), cutsBy(5)),
 		of(ClassOther, "ncclCommGrow", makes(RoleDerives, Communicator{0, 4, 1, 3, 2, NoSlot, NoSlot})),
-		of(ClassOther, "ncclCommDestroy", ends),
-		of(ClassOther, "ncclCommAbort", ends),
+		of(ClassOther, "ncclCommDestroy", ends(RoleEnds)),
+		of(ClassOther, "ncclCommAbort", ends(RoleAborts)),
 		of(ClassOther, "ncclCommFinalize"),
-		of(ClassOther, "ncclCommRevoke"),
+		of(ClassOther, "ncclCommRevoke", ends(RoleCuts)),
 		of(ClassOther, "ncclCommCount", makes(RoleTells, Communicator{0, 1, 1, NoSlot, NoSlot, NoSlot, NoSlot})),
 		of(ClassOther, "ncclCommUserRank", makes(RoleTells, Communicator{0, 1, NoSlot, 1, NoSlot, NoSlot, NoSlot})),
 	}
@@ -61,11 +61,16 @@ func makes(role Role, c Communicator) option {
 	return func(r *row) { r.probe.Role, r.probe.Communicator = role, c }
 }
 
-// ends: the function frees the communicator in slot 0.
-func ends(r *row) {
-	r.probe.Role = RoleEnds
-	r.probe.Communicator.Handle = 0
+// ends: the function ends the communicator in slot 0, or what is open on it.
+func ends(role Role) option {
+	return func(r *row) { r.probe.Role, r.probe.Communicator.Handle = role, 0 }
 }
+
+// onDevices: the GPUs of the communicators that it makes.
+func onDevices(slot uint8) option { return func(r *row) { r.probe.DevicesSlot = slot } }
+
+// cutsBy: flags say whether it ends what is open on the communicator, too.
+func cutsBy(slot uint8) option { return func(r *row) { r.probe.CutSlot = slot } }
 
 // elements: so many, of the type in the slot after.
 func elements(slot uint8) option {

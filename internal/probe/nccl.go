@@ -16,7 +16,9 @@ const (
 	RoleBegins    // makes a communicator from a unique id
 	RoleBeginsAll // makes all communicators of a process
 	RoleDerives   // makes a communicator from another
-	RoleEnds      // frees a communicator
+	RoleEnds      // frees a communicator when what is open on it is complete
+	RoleCuts      // ends what is open on a communicator, complete or not
+	RoleAborts    // cuts, and frees it
 	RoleTells     // tells the program its rank or the number of ranks
 )
 

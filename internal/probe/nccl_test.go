@@ -25,6 +25,8 @@ const (
 	identity
 	identityCount
 	colour
+	devices
+	cutFlags
 )
 
 // ncclPrototypes are those of nccl.h 2.30, argument by argument, but for the
@@ -44,14 +46,14 @@ var ncclPrototypes = map[string][]argument{
 	"ncclGroupStart":           {},
 	"ncclGroupEnd":             {},
 	"ncclCommInitRankScalable": {newComm, size, rank, other, identity, other},
-	"ncclCommInitAll":          {newComm, identityCount, other}, // its count is the size, too
+	"ncclCommInitAll":          {newComm, identityCount, devices}, // its count is the size, too
 	"ncclCommSplit":            {comm, colour, other, newComm, other},
-	"ncclCommShrink":           {comm, identity, identityCount, newComm, other, other},
+	"ncclCommShrink":           {comm, identity, identityCount, newComm, other, cutFlags},
 	"ncclCommGrow":             {comm, size, identity, rank, newComm, other},
 	"ncclCommDestroy":          {comm},
 	"ncclCommAbort":            {comm},
 	"ncclCommFinalize":         {other},
-	"ncclCommRevoke":           {other, other},
+	"ncclCommRevoke":           {comm, other},
 	"ncclCommCount":            {comm, newComm},
 	"ncclCommUserRank":         {comm, newComm},
 }
@@ -62,6 +64,7 @@ func (a argument) slotIn(p *Probe) uint8 {
 		root: p.Operation.Root, peer: p.Operation.Peer, comm: p.Communicator.Handle, gpuStream: p.StreamSlot,
 		newComm: p.Communicator.Stored, size: p.Communicator.Size, rank: p.Communicator.Rank,
 		identity: p.Communicator.Identity, identityCount: p.Communicator.IdentityCount, colour: p.Communicator.Colour,
+		devices: p.DevicesSlot, cutFlags: p.CutSlot,
 	}[a]
 }
 
@@ -79,7 +82,7 @@ func TestNCCLPrototypes(t *testing.T) {
 					assert.Equal(t, uint8(slot), what.slotIn(&r.probe), "%s argument %d on %s", r.probe.Symbol, slot, arch)
 				}
 			}
-			for what := count; what <= colour; what++ {
+			for what := count; what <= cutFlags; what++ {
 				if slot := what.slotIn(&r.probe); slot != NoSlot && r.probe.Role != RoleTells && r.probe.Role != RoleBeginsAll {
 					require.Less(t, int(slot), len(prototype), r.probe.Symbol)
 					assert.Equal(t, what, prototype[slot], "%s argument %d on %s", r.probe.Symbol, slot, arch)

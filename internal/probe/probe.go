@@ -121,6 +121,8 @@ type Probe struct {
 
 	Role         Role // of functions of NCCL, as the next two
 	Communicator Communicator
+	DevicesSlot  uint8 // pointer to the numbers (int) of the GPUs of the communicators that the call makes; NULL: 0, 1, ...
+	CutSlot      uint8 // flags (ncclCommShrink): with NCCL_SHRINK_ABORT the call cuts Communicator.Handle short, as RoleCuts does
 	Operation    Operation
 
 	// Benign is a result that is not an error for this function besides 0, such

@@ -32,6 +32,8 @@ func newRow(layer Layer, class Class, symbol string, options []option) row {
 		EventSlot:     NoSlot,
 		StreamSlot:    NoSlot,
 		Communicator:  noCommunicator,
+		DevicesSlot:   NoSlot,
+		CutSlot:       NoSlot,
 		Operation:     noOperation,
 	}}
 	for _, fill := range options {
@@ -75,7 +77,7 @@ func (p *Probe) references() []uint8 {
 	slots := []uint8{
 		p.DerefSlot, p.FunctionSlot, p.SizeSlot, p.SizeSlot2, p.KindSlot,
 		p.AllocatesSlot, p.FreesSlot, p.NameOutSlot, p.NameSlot, p.SameSlot, p.RegistersSlot,
-		p.EventSlot, p.StreamSlot,
+		p.EventSlot, p.StreamSlot, p.DevicesSlot, p.CutSlot,
 		p.Communicator.Handle, p.Communicator.Stored, p.Communicator.Size, p.Communicator.Rank,
 		p.Communicator.Identity, p.Communicator.IdentityCount, p.Communicator.Colour,
 		p.Operation.Count, p.Operation.Datatype, p.Operation.Reduction, p.Operation.Root, p.Operation.Peer,

@@ -27,6 +27,7 @@ func decodeCommunicator(raw []byte, r *event.Record) error {
 		Handle:   c.Handle,
 		Args:     c.Args,
 		Value:    c.Value,
+		Cut:      c.Cut != 0,
 		Identity: c.Identity,
 	}
 	return nil

@@ -52,6 +52,7 @@ var (
 	_ = [1]struct{}{}[uint(probe.RoleCollective)-uint(bpf.GpucauseNcclRoleNcclCollective)]
 	_ = [1]struct{}{}[uint(probe.RoleGroupEnd)-uint(bpf.GpucauseNcclRoleNcclGroupEnd)]
 	_ = [1]struct{}{}[uint(probe.RoleDerives)-uint(bpf.GpucauseNcclRoleNcclDerives)]
+	_ = [1]struct{}{}[uint(probe.RoleAborts)-uint(bpf.GpucauseNcclRoleNcclAborts)]
 	_ = [1]struct{}{}[uint(probe.RoleTells)-uint(bpf.GpucauseNcclRoleNcclTells)]
 	_ = [1]struct{}{}[uint(probe.EdgeRecordsEvent)-uint(bpf.GpucauseEdgeEdgeRecordsEvent)]
 	_ = [1]struct{}{}[uint(probe.EdgeSyncsDevice)-uint(bpf.GpucauseEdgeEdgeSyncsDevice)]

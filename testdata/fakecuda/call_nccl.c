@@ -76,19 +76,32 @@ static int by_value(struct call *call, const char *text)
 	return text == NULL || ids_of(call, text) == 1 ? 0 : -1;
 }
 
-/* "1,3" into numbers, and how many. */
-static int excluded(struct call *call, const char *text, uint64_t *slots)
+/* "1,3" into numbers; how many, or -1. */
+static int numbers(struct call *call, const char *text)
 {
-	uint64_t count = 0, value;
+	int count = 0;
 	for (char *end; text != NULL && *text != '\0'; text = end + (*end == ',')) {
-		value = strtoull(text, &end, 0);
+		uint64_t value = strtoull(text, &end, 0);
 		if (end == text || count == CALL_LIST)
 			return -1;
 		call->numbers[count++] = (int)value;
 	}
+	return count;
+}
+
+static int excluded(struct call *call, const char *text, uint64_t *slots)
+{
+	int count = numbers(call, text);
 	slots[0] = (uint64_t)(uintptr_t)call->numbers;
-	slots[1] = count;
-	return 0;
+	slots[1] = (uint64_t)count;
+	return count < 0 ? -1 : 0;
+}
+
+/* A list, or NULL. */
+static int devices(struct call *call, const char *text, uint64_t *slot)
+{
+	*slot = text == NULL ? 0 : (uint64_t)(uintptr_t)call->numbers;
+	return numbers(call, text) < 0 ? -1 : 0;
 }
 
 /* NULL, unless `blocking=` says something else than the default. */
@@ -147,7 +160,7 @@ static uint64_t communicator(const struct call_text *text)
 	return (uint64_t)(uintptr_t)object_place(call_own_name(name, text->index, buffer, sizeof buffer));
 }
 
-bool call_nccl_type(char type) { return type != '\0' && strchr("UQWNYJELH", type) != NULL; }
+bool call_nccl_type(char type) { return type != '\0' && strchr("UQWNYJELHB", type) != NULL; }
 
 int call_nccl_parameter(struct call *call, char *const *words, const struct call_text *t, int *slot)
 {
@@ -171,6 +184,8 @@ int call_nccl_parameter(struct call *call, char *const *words, const struct call
 		return named(reductions, t->text, value);
 	case 'E':
 		return excluded(call, t->text, value);
+	case 'B':
+		return devices(call, t->text, value);
 	case 'H':
 		*value = communicator(t);
 		return 0;

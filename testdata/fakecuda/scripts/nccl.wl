@@ -31,6 +31,10 @@ ncclCommInitRankScalable nranks=1 rank=0 nid=0 id=one out=x expect=4
 ncclGroupEnd expect=5
 ncclAllReduce count=1 comm=0 stream=s0 expect=4
 ncclAllReduce count=1 comm=0x1234 stream=s0 expect=4
+ncclCommInitAll ndev=2 devlist=1,0 out=l expect=0
+ncclCommCuDevice comm=l0 out=dev expect=0
+ncclCommAbort comm=l0 expect=0
+ncclCommAbort comm=l1 expect=0
 ncclCommInitAll ndev=4 out=c expect=0
 ncclAllReduce count=1 dtype=12 comm=c0 stream=s0 expect=4
 ncclAllReduce count=1 op=5 comm=c0 stream=s0 expect=4
