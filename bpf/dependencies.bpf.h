@@ -53,6 +53,25 @@ static __noinline bool is_open(struct caller *caller, struct dependency *on)
 	return c && c->serial == on->serial && c->completed < on->operation;
 }
 
+/*
+ * Up to which operation those that a dependency is about are on their GPU streams
+ * and not known to be complete; 0: none is. What is in a group that has not ended
+ * is on none.
+ */
+static __noinline u32 open_until(struct caller *caller, struct dependency *on)
+{
+	struct communicator *c;
+	u32 until;
+
+	if (!caller || !on || !on->serial)
+		return 0;
+	c = find_communicator(caller, on->comm);
+	if (!c || c->serial != on->serial)
+		return 0;
+	until = on->operation < c->queued ? on->operation : c->queued;
+	return c->completed < until ? until : 0;
+}
+
 /* A place for one more dependency: of what is complete, or whose communicator is gone, before the oldest. */
 static __always_inline struct dependency *place_in(struct caller *caller, struct dependencies *d)
 {
@@ -91,14 +110,19 @@ static __noinline int depend_on(struct caller *caller, struct dependencies *d, u
 	return 0;
 }
 
+/* Makes work that comes later depend on what is open of what other work depends on. */
 static __noinline int merge_dependencies(struct caller *caller, struct dependencies *into, struct dependencies *from)
 {
+	u32 until;
+
 	if (!caller || !into || !from)
 		return 0;
 #pragma unroll
-	for (int i = 0; i < MAX_DEPENDENCIES; i++)
-		if (from->on[i].serial)
-			depend_on(caller, into, from->on[i].comm, (u64)from->on[i].operation << 32 | from->on[i].serial);
+	for (int i = 0; i < MAX_DEPENDENCIES; i++) {
+		until = open_until(caller, &from->on[i]);
+		if (until)
+			depend_on(caller, into, from->on[i].comm, (u64)until << 32 | from->on[i].serial);
+	}
 	return 0;
 }
 

@@ -50,7 +50,7 @@ static __noinline int enter_edge(struct caller *caller, struct frame *f)
 	if (!d)
 		return 0;
 	for (u32 i = 0; i < MAX_DEPENDENCIES; i++)
-		if (d->on[i].serial && is_open(caller, &d->on[i])) {
+		if (open_until(caller, &d->on[i])) {
 			f->collective = 1;
 			f->state = ledger_collective_wait;
 			return 0;
@@ -66,17 +66,15 @@ static __noinline u32 complete_operations(struct caller *caller, struct dependen
 	if (!caller || !d)
 		return 0;
 	for (u32 i = 0; i < MAX_DEPENDENCIES; i++) {
-		struct dependency *on = &d->on[i];
+		u32 until = open_until(caller, &d->on[i]);
 		struct communicator *c;
 
-		caller->completed[i] = 0;
-		if (!on->serial)
+		caller->completed[i] = until;
+		if (!until)
 			continue;
-		c = find_communicator(caller, on->comm);
-		if (!c || c->serial != on->serial || c->completed >= on->operation)
-			continue;
-		c->completed = on->operation;
-		caller->completed[i] = on->operation;
+		c = find_communicator(caller, d->on[i].comm);
+		if (c && c->completed < until)
+			c->completed = until;
 		completed++;
 	}
 	return completed;

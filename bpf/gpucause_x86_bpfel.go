@@ -108,6 +108,9 @@ type GpucauseCaller struct {
 	Captures            uint32
 	_                   [4]byte
 	Group               uint64
+	GroupFirst          uint64
+	GroupCommunicators  uint32
+	_                   [4]byte
 	PendingHandle       uint64
 	PendingNs           uint64
 	Completed           [4]uint32
@@ -141,7 +144,9 @@ type GpucauseCommunicator struct {
 	Derived     uint32
 	Collectives uint64
 	Device      uint32
-	Reserved    uint32
+	Queued      uint32
+	Group       uint64
+	Next        uint64
 }
 
 type GpucauseCommunicatorRecord struct {

@@ -23,6 +23,61 @@ static __noinline int enter_nccl(struct caller *caller, struct frame *f, u64 sta
 	return 0;
 }
 
+/* Names the outermost group of the thread in its process. */
+static __always_inline u64 group_of(const struct caller *caller)
+{
+	return (u64)caller->task.tid << 32 | (u32)caller->group;
+}
+
+/*
+ * The communicator's latest operation is in a group: it is on its GPU stream when
+ * that ends. Of a group with too many communicators the others' are at once.
+ */
+static __noinline int hold_back(struct caller *caller, struct communicator *c, u64 comm)
+{
+	if (!caller || !c || c->group == group_of(caller))
+		return 0;
+	if (caller->group_communicators >= MAX_GROUPED) {
+		c->queued = c->operations;
+		return 0;
+	}
+	c->group = group_of(caller);
+	c->next = caller->group_first;
+	caller->group_first = comm;
+	caller->group_communicators++;
+	return 0;
+}
+
+/* The group of a communicator has ended: unless it failed, its operations are queued. Returns the next one's handle. */
+static __noinline u64 let_go(struct caller *caller, u64 comm, u32 failed)
+{
+	struct communicator *c;
+
+	if (!caller)
+		return 0;
+	c = find_communicator(caller, comm);
+	if (!c || c->group != group_of(caller))
+		return 0;
+	if (!failed)
+		c->queued = c->operations;
+	c->group = 0;
+	return c->next;
+}
+
+static __noinline int let_all_go(struct caller *caller, u32 failed)
+{
+	u64 comm;
+
+	if (!caller)
+		return 0;
+	comm = caller->group_first;
+	for (u32 i = 0; i < MAX_GROUPED && comm; i++)
+		comm = let_go(caller, comm, failed);
+	caller->group_first = 0;
+	caller->group_communicators = 0;
+	return 0;
+}
+
 /* An operation is on a GPU stream of its communicator's GPU, whichever the thread has chosen. */
 static __noinline int note_operation(struct caller *caller, struct frame *f, u64 comm, u64 which, u32 device)
 {
@@ -138,8 +193,12 @@ static __noinline int issue_operation(struct caller *caller, struct frame *f)
 	else
 		sequence = next_of_pair(caller, f, c->serial);
 	if (!caller->captures) {
-		if (caller->group_depth)
+		if (caller->group_depth) {
 			caller->group_operations++;
+			hold_back(caller, c, comm);
+		} else {
+			c->queued = c->operations;
+		}
 		note_operation(caller, f, comm, which, c->device);
 	}
 	return emit_operation(caller, f, which, sequence);
@@ -152,8 +211,10 @@ static __noinline int end_group(struct caller *caller, struct frame *f)
 		return 0;
 	if (caller->group_depth && --caller->group_depth)
 		return 0;
-	if (caller->group_operations)
+	if (caller->group_operations) {
 		emit_operation(caller, f, 0, 0);
+		let_all_go(caller, !nccl_accepted(f->result));
+	}
 	caller->group_operations = 0;
 	caller->group = 0;
 	return 0;

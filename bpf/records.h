@@ -19,6 +19,7 @@
 #define NO_SLOT 0xff
 #define MAX_DEPENDENCIES 4 /* communicators that a GPU stream or CUDA event depends on */
 #define MAX_INIT_ALL 16    /* communicators that one call makes */
+#define MAX_GROUPED 64	   /* communicators with operations in a group */
 #define IDENTITY_SIZE 128  /* ncclUniqueId */
 #define SHRINK_ABORT 1	   /* NCCL_SHRINK_ABORT, nccl.h 2.27 */
 
@@ -433,9 +434,11 @@ struct communicator {
 	u32 derived;    /* children */
 	u64 collectives; /* issued */
 	u32 device;      /* 1 + its GPU, 0: not known */
-	u32 reserved;
+	u32 queued;      /* all up to this number are on their GPU streams */
+	u64 group;       /* the group that its latest operations are in, until that ends; 0: none */
+	u64 next;        /* handle of the next communicator of that group */
 };
-_Static_assert(sizeof(struct communicator) == 32, "communicator");
+_Static_assert(sizeof(struct communicator) == 48, "communicator");
 
 /* The sends to, or receives from, one peer of a communicator. */
 struct pair_key {

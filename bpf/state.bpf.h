@@ -76,6 +76,8 @@ struct caller {
 	u32 device; /* 1 + the GPU that it has chosen, 0: not known */
 	u32 captures; /* CUDA graphs that it is capturing */
 	u64 group; /* id of the call that began the outermost group */
+	u64 group_first; /* handle of the first communicator with operations in it */
+	u32 group_communicators; /* how many there are */
 	u64 pending_handle; /* the CUDA event that was last found pending */
 	u64 pending_ns;
 	u32 completed[MAX_DEPENDENCIES]; /* by the call that returned, of each dependency: up to which operation, 0: none */

@@ -347,6 +347,78 @@ ncclAllReduce count=1 comm=c0 stream=s0
 	}
 }
 
+// What is in a group is on no GPU stream until that ends: whoever synchronises, or
+// records an event, before that has nothing to do with it.
+func TestSynchronisationsWithinGroups(t *testing.T) {
+	const begin = `
+cudaStreamCreateWithFlags flags=1 out=s; cudaStreamCreateWithFlags flags=1 out=z; cudaEventCreate out=e
+ncclCommInitAll ndev=1 out=a; ncclCommInitAll ndev=1 out=b; ncclCommInitAll ndev=1 out=c
+ncclCommInitAll ndev=1 out=d; ncclCommInitAll ndev=1 out=f; ncclCommInitAll ndev=1 out=g
+ncclAllReduce count=1 comm=a0 stream=s
+ncclGroupStart
+`
+	type completed struct {
+		symbol       string
+		communicator int // by the order of their birth
+		operation    uint32
+	}
+	for _, tt := range []struct {
+		name, script string
+		want         []completed
+	}{
+		{"of another thread", `
+ncclAllReduce count=1 comm=a0 stream=s
+thread other { cudaDeviceSynchronize; cudaStreamSynchronize stream=s; cudaEventRecord event=e stream=s }
+join
+ncclGroupEnd
+cudaEventSynchronize event=e
+cudaStreamSynchronize stream=s
+`, []completed{{"cudaDeviceSynchronize", 0, 1}, {"cudaStreamSynchronize", 0, 2}}},
+		{"of a group within", `
+ncclGroupStart
+ncclAllReduce count=1 comm=a0 stream=s; ncclAllReduce count=1 comm=b0 stream=s
+ncclGroupEnd
+thread other { cudaDeviceSynchronize }
+join
+ncclGroupEnd
+cudaStreamSynchronize stream=s
+`, []completed{{"cudaDeviceSynchronize", 0, 1}, {"cudaStreamSynchronize", 0, 2}, {"cudaStreamSynchronize", 1, 1}}},
+		{"of a group that fails", `
+ncclAllReduce count=1 comm=a0 stream=s; ncclAllReduce count=1 dtype=99 comm=b0 stream=s expect=4
+ncclGroupEnd expect=4
+cudaDeviceSynchronize
+ncclAllReduce count=1 comm=b0 stream=s
+cudaStreamSynchronize stream=s
+`, []completed{{"cudaDeviceSynchronize", 0, 1}, {"cudaStreamSynchronize", 1, 1}}},
+		{"of many communicators", `
+ncclAllReduce count=1 comm=a0 stream=s; ncclAllReduce count=1 comm=b0 stream=s; ncclAllReduce count=1 comm=c0 stream=s
+ncclAllReduce count=1 comm=d0 stream=z; ncclAllReduce count=1 comm=f0 stream=z; ncclAllReduce count=1 comm=g0 stream=z
+ncclAllReduce count=1 comm=a0 stream=s
+ncclGroupEnd
+cudaStreamSynchronize stream=s; cudaStreamSynchronize stream=z
+`, []completed{
+			{"cudaStreamSynchronize", 0, 3}, {"cudaStreamSynchronize", 1, 1}, {"cudaStreamSynchronize", 2, 1},
+			{"cudaStreamSynchronize", 3, 1}, {"cudaStreamSynchronize", 4, 1}, {"cudaStreamSynchronize", 5, 1},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startRecorder(t, DefaultSettings())
+			r.run(begin + tt.script)
+			var got []completed
+			for _, c := range r.completions {
+				for _, of := range c.Completed {
+					if of.Operation == 0 {
+						continue
+					}
+					born := slices.IndexFunc(r.communicators, func(c event.Communicator) bool { return c.Serial == of.Serial })
+					got = append(got, completed{probe.Get(c.Probe).Symbol, born, of.Operation})
+				}
+			}
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
 // An operation is its communicator's GPU's, whichever the thread that issues it has
 // chosen: one thread issues those of several GPUs in a group.
 func TestCommunicatorsOfSeveralGPUs(t *testing.T) {

@@ -23,6 +23,7 @@ func TestGroups(t *testing.T) {
 	h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: 2, sequence: 2, end: 30 * ms, group: 6})
 	h.endGroup(100, 6, 31*ms, 4)
 	h.sync(100, 21*ms, 25*ms, event.Completed{Serial: 1, Operation: 1}, event.Completed{Serial: 2, Operation: 1})
+	h.sync(100, 32*ms, 33*ms, event.Completed{Serial: 1, Operation: 2})
 	told := h.advance(farFuture)
 	require.Len(t, told, 3)
 	byNumber := map[string]*Operation{}
@@ -42,6 +43,7 @@ func TestGroups(t *testing.T) {
 	assert.Equal(t, 1, waits, "a synchronisation waits for one operation, whatever else it covers")
 	assert.Equal(t, Refusal{At: 31 * ms, Result: 4}, refused.Refusal)
 	assert.Zero(t, refused.Enqueued)
+	assert.Zero(t, refused.Completed)
 }
 
 // A group whose end was lost, and arrivals on communicators that have ended, do not
