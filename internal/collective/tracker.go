@@ -128,7 +128,6 @@ func (t *Tracker) addCommunicator(r *event.Communicator) *Communicator {
 	return nil
 }
 
-
 // end forgets a communicator. Its open operations are told when their time is
 // over.
 func (t *Tracker) end(key commKey) {
