@@ -28,11 +28,11 @@ func visit(n nesting, i *Interval, show func(nesting, *Interval)) {
 	}
 }
 
-// Culprit is who or what the dispatcher's time was lost to, where the records
+// culprit is who or what the dispatcher's time was lost to, where the records
 // name somebody: for CauseCPUContention the thread that took its CPU, or had it
 // last, in the most time without one; for a blocked cause the waker of the
 // longest wait.
-type Culprit struct {
+type culprit struct {
 	Task event.Task
 	Time time.Duration // lost to it
 	Wait *Interval     // the longest such interval
@@ -41,14 +41,14 @@ type Culprit struct {
 
 // longestWait returns the longest wait that counts as one of the cause's, by
 // what it means, not by what the Linux kernel side could tell.
-func (s *Stall) longestWait() (longest Culprit, count int) {
+func (s *Stall) longestWait() (longest culprit, count int) {
 	s.visit(func(n nesting, i *Interval) {
 		if i.Blocked() == 0 || stateCauses[n.means(i)] != s.Cause {
 			return
 		}
 		count++
 		if longest.Wait == nil || i.Blocked() > longest.Wait.Blocked() {
-			longest = Culprit{Task: i.OffCPU.Waker, Time: i.Blocked(), Wait: i, In: n.innermost}
+			longest = culprit{Task: i.OffCPU.Waker, Time: i.Blocked(), Wait: i, In: n.innermost}
 		}
 	})
 	return longest, count
@@ -66,42 +66,30 @@ func (n nesting) means(i *Interval) event.LedgerState {
 // preemptors returns who took the dispatcher's CPU or had it last, the one in
 // whose waits most time went first. Others may have had the CPU in between. Of
 // time without a quota nobody is to blame, whoever ran then.
-func (s *Stall) preemptors() []Culprit {
-	var culprits []Culprit
+func (s *Stall) preemptors() []culprit {
+	var culprits []culprit
 	s.visit(func(n nesting, i *Interval) {
 		if i.Runnable() == 0 || i.OffCPU.Preemptor.Thread.TID == 0 || i.RunnableReason() == event.ReasonThrottled ||
 			n.yields(i.RunnableReason()) {
 			return
 		}
-		at := slices.IndexFunc(culprits, func(c Culprit) bool { return samePreemptor(c.Task, i.OffCPU.Preemptor) })
+		at := slices.IndexFunc(culprits, func(c culprit) bool { return samePreemptor(c.Task, i.OffCPU.Preemptor) })
 		if at < 0 {
 			at = len(culprits)
-			culprits = append(culprits, Culprit{Task: i.OffCPU.Preemptor, Wait: i, In: n.innermost})
+			culprits = append(culprits, culprit{Task: i.OffCPU.Preemptor, Wait: i, In: n.innermost})
 		}
 		culprits[at].Time += i.Runnable()
 		if i.Runnable() > culprits[at].Wait.Runnable() {
 			culprits[at].Wait, culprits[at].In = i, n.innermost
 		}
 	})
-	slices.SortStableFunc(culprits, func(a, b Culprit) int { return cmp.Compare(b.Time, a.Time) })
+	slices.SortStableFunc(culprits, func(a, b culprit) int { return cmp.Compare(b.Time, a.Time) })
 	return culprits
 }
 
 // samePreemptor reports whether two threads are the same program: one process, under one name.
 func samePreemptor(a, b event.Task) bool {
 	return a.Thread.PID == b.Thread.PID && a.Comm == b.Comm
-}
-
-// Culprit returns who the time was lost to, if the records name somebody.
-func (s *Stall) Culprit() (Culprit, bool) {
-	if s.Cause == CauseCPUContention {
-		if p := s.preemptors(); len(p) > 0 && !s.throttled() {
-			return p[0], true
-		}
-		return Culprit{}, false
-	}
-	c, count := s.longestWait()
-	return c, count > 0 && c.Wait.OffCPU.WakerContext == event.WakerTask
 }
 
 func withoutCPU(s *Stall) string {
