@@ -59,9 +59,9 @@ func (h *host) communicator(r event.Communicator) *Communicator {
 	return h.tracker.Add(&event.Record{Kind: event.KindCommunicator, Communicator: r})
 }
 
-// cut says that a call ends what is open on a communicator of the first process with so many operations.
-func (h *host) cut(symbol string, serial event.Serial, operations uint64) {
-	const pid = 100
+// cut says that a call ends what is open on the first communicator of process 100, with so many operations.
+func (h *host) cut(symbol string, operations uint64) {
+	const pid, serial = 100, 1
 	h.communicator(event.Communicator{Process: processOf(pid), Task: taskOf(pid), Probe: row(h.t, symbol).ID, Serial: serial, Value: operations, Cut: true})
 }
 

@@ -212,16 +212,16 @@ func TestWaitsAreRemembered(t *testing.T) {
 func TestOperationsThatAreCutShort(t *testing.T) {
 	for name, end := range map[string]func(h *host){
 		"abort": func(h *host) {
-			h.cut("ncclCommAbort", 1, 3)
+			h.cut("ncclCommAbort", 3)
 			h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommAbort").ID, Serial: 1})
 		},
 		"revoke": func(h *host) {
-			h.cut("ncclCommRevoke", 1, 3)
+			h.cut("ncclCommRevoke", 3)
 			h.sync(100, 20*ms, 40*ms, event.Completed{Serial: 1, Operation: 3})
 			assert.Equal(t, 1, h.tracker.Stats().Communicators, "it is still there")
 		},
 		"shrink": func(h *host) {
-			h.cut("ncclCommShrink", 1, 3)
+			h.cut("ncclCommShrink", 3)
 			h.communicator(event.Communicator{Process: processOf(100), Task: taskOf(100), Probe: row(t, "ncclCommShrink").ID, Serial: 2, Parent: 1, Value: 1})
 			assert.Equal(t, 2, h.tracker.Stats().Communicators)
 		},
@@ -255,7 +255,7 @@ func TestOperationsThatAreCutShort(t *testing.T) {
 func TestOperationsThatAreToldAfterTheCut(t *testing.T) {
 	h := newHost(t, Settings{SampleEvery: -1})
 	h.begin(100, 1, "id", 2, 0)
-	h.cut("ncclCommShrink", 1, 2)
+	h.cut("ncclCommShrink", 2)
 	for n := range uint32(3) {
 		h.issue(issue{pid: 100, symbol: "ncclAllReduce", serial: 1, operation: n + 1, sequence: uint64(n) + 1, end: ktime.Time(10+n) * ms})
 	}
