@@ -67,7 +67,8 @@ var shapes = map[string]func(i int) map[string]any{
 	},
 }
 
-// TestProcessesWeighWhatTheyTake compares the weight of processes with the heap.
+// TestProcessesWeighWhatTheyTake compares the weight of processes with the heap, which
+// rounds up what slices and maps grow to.
 func TestProcessesWeighWhatTheyTake(t *testing.T) {
 	const processes = 1000
 	for name, shape := range shapes {
@@ -81,7 +82,7 @@ func TestProcessesWeighWhatTheyTake(t *testing.T) {
 			require.Equal(t, processes, r.processes.Len())
 			took := heap() - before
 			t.Logf("%d bytes each weigh %d", took/processes, weight/processes)
-			assert.Less(t, took, int64(weight)*11/10)
+			assert.Less(t, took, int64(weight)*5/4)
 			assert.LessOrEqual(t, weight/processes, maxResource+256)
 			runtime.KeepAlive(r)
 			runtime.KeepAlive(held)
@@ -116,6 +117,7 @@ func TestMemoryOfProcessesIsBounded(t *testing.T) {
 func heap() int64 {
 	var stats runtime.MemStats
 	runtime.GC()
+	runtime.GC() // what pools keep goes with the second one
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
 }
