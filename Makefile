@@ -113,8 +113,8 @@ e2e: build fakecuda llmserver ## Check stalls, and requests, end to end: Collect
 	testdata/e2e/requests.sh $(COLLECTOR)
 
 .PHONY: test-topology
-test-topology: ## Check agents, load-balancing exporters and two gateways with the connector, over real OTLP
-	cd testdata/topology && $(GO) test -count=1 ./...
+test-topology: build ## Check agents, load-balancing exporters and two gateways with the connector, over real OTLP
+	cd testdata/topology && GPUCAUSE_COLLECTOR=$(CURDIR)/$(COLLECTOR) $(GO) test -count=1 ./...
 
 .PHONY: test-foreign-ocb
 test-foreign-ocb: ## Build the components with a builder manifest outside this repository

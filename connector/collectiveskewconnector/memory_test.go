@@ -21,7 +21,7 @@ import (
 const (
 	atMostPerSpan    = 1536      // that waits, each of a process of its own
 	atMostResources  = 128 << 20 // of processes
-	atMostPerVerdict = 17_000    // that waits for the next consumer
+	atMostPerVerdict = 18_000    // that waits for the next consumer
 )
 
 // verbose is a span that says as much as is kept of it and of its resource, and more.

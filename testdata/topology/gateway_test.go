@@ -3,7 +3,6 @@ package topology
 import (
 	"context"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/gpucause/gpucause/connector/collectiveskewconnector"
 )
@@ -25,28 +25,35 @@ import (
 // patience is the connector's ttl: longer than it takes to deliver everything.
 const patience = 15 * time.Second
 
+// gateway is what agents send to.
+type gateway interface {
+	address() string // of its OTLP receiver
+	arrived() int
+	collectives() map[pcommon.TraceID]bool
+	said() []ptrace.Span
+	// shutdown ends it; what it counted is known then.
+	shutdown(t *testing.T)
+	// counted returns a counter of the connector itself, by the value of its attribute.
+	counted(t *testing.T, name string) map[string]int64
+}
+
 // judge is a connector with what it said.
 type judge struct {
 	connector.Traces
+	*record
 	telemetry *componenttest.Telemetry
-
-	mu       sync.Mutex
-	traces   map[pcommon.TraceID]bool
-	spans    int
-	verdicts []ptrace.Span
 }
 
 func newJudge(t *testing.T) *judge {
-	j := &judge{telemetry: componenttest.NewTelemetry(), traces: make(map[pcommon.TraceID]bool)}
+	j := &judge{record: newRecord(), telemetry: componenttest.NewTelemetry()}
 	t.Cleanup(func() { _ = j.telemetry.Shutdown(context.Background()) })
 	factory := collectiveskewconnector.NewFactory()
 	config := factory.CreateDefaultConfig()
 	require.NoError(t, confmap.NewFromStringMap(map[string]any{"ttl": patience.String()}).Unmarshal(config))
 	settings := connectortest.NewNopSettings(factory.Type())
 	settings.TelemetrySettings = j.telemetry.NewTelemetrySettings()
-	next, err := consumer.NewTraces(j.keep)
-	require.NoError(t, err)
-	j.Traces, err = factory.CreateTracesToTraces(t.Context(), settings, config, next)
+	var err error
+	j.Traces, err = factory.CreateTracesToTraces(t.Context(), settings, config, consumerOf(t, j.record))
 	require.NoError(t, err)
 	require.NoError(t, j.Start(t.Context(), componenttest.NewNopHost()))
 	return j
@@ -54,70 +61,64 @@ func newJudge(t *testing.T) *judge {
 
 // ConsumeTraces notes what arrives, and gives it to the connector.
 func (j *judge) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
-	j.mu.Lock()
-	for span := range each(traces) {
-		j.traces[span.TraceID()] = true
-		j.spans++
-	}
-	j.mu.Unlock()
+	j.add(traces)
 	return j.Traces.ConsumeTraces(ctx, traces)
 }
 
-func (j *judge) keep(_ context.Context, traces ptrace.Traces) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for span := range each(traces) {
-		j.verdicts = append(j.verdicts, span)
-	}
-	return nil
-}
-
-func (j *judge) arrived() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.spans
-}
-
-func (j *judge) said() []ptrace.Span {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return append([]ptrace.Span(nil), j.verdicts...)
-}
-
-// each visits every span.
-func each(traces ptrace.Traces) func(yield func(ptrace.Span) bool) {
-	return func(yield func(ptrace.Span) bool) {
-		for _, resource := range traces.ResourceSpans().All() {
-			for _, scope := range resource.ScopeSpans().All() {
-				for _, span := range scope.Spans().All() {
-					if !yield(span) {
-						return
-					}
-				}
-			}
+func (j *judge) counted(t *testing.T, name string) map[string]int64 {
+	metric, err := j.telemetry.GetMetric("otelcol_" + name)
+	require.NoError(t, err)
+	sum, ok := metric.Data.(metricdata.Sum[int64])
+	require.True(t, ok)
+	values := make(map[string]int64)
+	for _, point := range sum.DataPoints {
+		for _, attribute := range point.Attributes.ToSlice() {
+			values[attribute.Value.AsString()] += point.Value
 		}
 	}
+	return values
 }
 
-// gateway is a judge behind a real OTLP receiver.
-type gateway struct {
+// components is a gateway in this process: a judge behind a real OTLP receiver.
+type components struct {
 	*judge
 	endpoint string
 	receiver component.Component
 }
 
-func newGateway(t *testing.T) *gateway {
-	g := &gateway{judge: newJudge(t), endpoint: freeEndpoint(t)}
+func newComponents(t *testing.T) gateway {
+	g := &components{judge: newJudge(t), endpoint: freeEndpoint(t)}
+	g.receiver = receive(t, g.endpoint, g.judge)
+	return g
+}
+
+func (g *components) address() string { return g.endpoint }
+
+func (g *components) shutdown(t *testing.T) {
+	require.NoError(t, g.receiver.Shutdown(t.Context()))
+	require.NoError(t, g.Shutdown(t.Context()))
+}
+
+// receive starts an OTLP receiver.
+func receive(t *testing.T, endpoint string, next consumer.Traces) component.Component {
 	factory := otlpreceiver.NewFactory()
 	config := factory.CreateDefaultConfig()
 	require.NoError(t, confmap.NewFromStringMap(map[string]any{
-		"protocols": map[string]any{"grpc": map[string]any{"endpoint": g.endpoint}},
+		"protocols": map[string]any{"grpc": map[string]any{"endpoint": endpoint}},
 	}).Unmarshal(config))
-	var err error
-	g.receiver, err = factory.CreateTraces(t.Context(), receivertest.NewNopSettings(factory.Type()), config, g.judge)
+	receiver, err := factory.CreateTraces(t.Context(), receivertest.NewNopSettings(factory.Type()), config, next)
 	require.NoError(t, err)
-	require.NoError(t, g.receiver.Start(t.Context(), componenttest.NewNopHost()))
-	return g
+	require.NoError(t, receiver.Start(t.Context(), componenttest.NewNopHost()))
+	return receiver
+}
+
+func consumerOf(t *testing.T, r *record) consumer.Traces {
+	c, err := consumer.NewTraces(func(_ context.Context, traces ptrace.Traces) error {
+		r.add(traces)
+		return nil
+	})
+	require.NoError(t, err)
+	return c
 }
 
 func freeEndpoint(t *testing.T) string {
@@ -125,14 +126,4 @@ func freeEndpoint(t *testing.T) string {
 	require.NoError(t, err)
 	defer listener.Close()
 	return listener.Addr().String()
-}
-
-func (g *gateway) shutdown(t *testing.T) {
-	require.NoError(t, g.receiver.Shutdown(t.Context()))
-	require.NoError(t, g.Shutdown(t.Context()))
-}
-
-// counted returns the connector's own counter, by the value of its attribute.
-func (j *judge) counted(t *testing.T, name string) map[string]int64 {
-	return sums(t, j.telemetry, name)
 }

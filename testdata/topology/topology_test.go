@@ -1,26 +1,39 @@
 package topology
 
 import (
+	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // TestTwoGatewaysJudgeAsOne sends the collectives of 16 ranks on 4 nodes through
 // load-balancing exporters to two gateways.
 func TestTwoGatewaysJudgeAsOne(t *testing.T) {
+	t.Run("components", func(t *testing.T) {
+		t.Parallel()
+		judgeAsOne(t, newComponents)
+	})
+	t.Run("collectors", func(t *testing.T) {
+		if os.Getenv(collectorEnv) == "" {
+			t.Skipf("the built Collector is not here: %s is not set", collectorEnv)
+		}
+		t.Parallel()
+		judgeAsOne(t, newCollector)
+	})
+}
+
+func judgeAsOne(t *testing.T, start func(*testing.T) gateway) {
 	w := newWorkload(60, 600)
-	gateways := []*gateway{newGateway(t), newGateway(t)}
+	gateways := []gateway{start(t), start(t)}
 	var agents []*agent
 	for node := range nodes {
-		agents = append(agents, newAgent(t, node, []any{gateways[0].endpoint, gateways[1].endpoint}))
+		agents = append(agents, newAgent(t, node, []any{gateways[0].address(), gateways[1].address()}))
 	}
 	deliver(t, agents, gateways, w.warmUp)
 	deliver(t, agents, gateways, w.rest)
@@ -40,7 +53,7 @@ func TestTwoGatewaysJudgeAsOne(t *testing.T) {
 }
 
 // deliver lets all agents send at the same time, and waits until everything has arrived.
-func deliver(t *testing.T, agents []*agent, gateways []*gateway, acts []act) {
+func deliver(t *testing.T, agents []*agent, gateways []gateway, acts []act) {
 	before := gateways[0].arrived() + gateways[1].arrived()
 	var sending sync.WaitGroup
 	for _, a := range agents {
@@ -53,17 +66,18 @@ func deliver(t *testing.T, agents []*agent, gateways []*gateway, acts []act) {
 }
 
 // checkSplit checks that both gateways got their share, and none a part of the other's.
-func checkSplit(t *testing.T, gateways []*gateway) {
-	for id := range gateways[0].traces {
-		assert.NotContains(t, gateways[1].traces, id)
+func checkSplit(t *testing.T, gateways []gateway) {
+	first, second := gateways[0].collectives(), gateways[1].collectives()
+	for id := range first {
+		assert.NotContains(t, second, id)
 	}
-	t.Logf("collectives by gateway: %d and %d", len(gateways[0].traces), len(gateways[1].traces))
-	assert.Greater(t, len(gateways[0].traces), 100)
-	assert.Greater(t, len(gateways[1].traces), 100)
+	t.Logf("collectives by gateway: %d and %d", len(first), len(second))
+	assert.Greater(t, len(first), 100)
+	assert.Greater(t, len(second), 100)
 }
 
 // checkCounts checks that every span was paired, and every collective judged once.
-func checkCounts(t *testing.T, gateways []*gateway, w *workload) {
+func checkCounts(t *testing.T, gateways []gateway, w *workload) {
 	spans, collectives, verdicts := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, g := range gateways {
 		add(spans, g.counted(t, "collectiveskew_spans"))
@@ -83,7 +97,7 @@ func checkCounts(t *testing.T, gateways []*gateway, w *workload) {
 
 // checkVerdicts compares what the gateways say with what a single one says, and both
 // with what happened.
-func checkVerdicts(t *testing.T, gateways []*gateway, w *workload) {
+func checkVerdicts(t *testing.T, gateways []gateway, w *workload) {
 	single := alone(t, w)
 	split := byTrace(t, append(gateways[0].said(), gateways[1].said()...))
 	require.Len(t, split, len(single))
@@ -166,22 +180,4 @@ func add(to, from map[string]int64) {
 	for key, n := range from {
 		to[key] += n
 	}
-}
-
-// sums returns a counter by the value of its only attribute.
-func sums(t *testing.T, telemetry *componenttest.Telemetry, name string) map[string]int64 {
-	metric, err := telemetry.GetMetric("otelcol_" + name)
-	if err != nil {
-		metric, err = telemetry.GetMetric(name)
-	}
-	require.NoError(t, err)
-	sum, ok := metric.Data.(metricdata.Sum[int64])
-	require.True(t, ok)
-	values := make(map[string]int64)
-	for _, point := range sum.DataPoints {
-		for _, attribute := range point.Attributes.ToSlice() {
-			values[attribute.Value.AsString()] += point.Value
-		}
-	}
-	return values
 }

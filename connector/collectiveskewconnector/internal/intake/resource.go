@@ -94,7 +94,7 @@ func valueBytes(value pcommon.Value, limit int) int {
 }
 
 // textBytes is what is allocated for n bytes, at most or little less.
-func textBytes(n int) int { return n + n/8 + 8 }
+func textBytes(n int) int { return n + n/8 + 16 }
 
 // copyOf returns a map of attributes that shares no memory with them.
 func copyOf(attributes []attribute) pcommon.Map {
