@@ -322,7 +322,7 @@ ncclAllReduce count=1 comm=c0 stream=s0
 		{"copy within the GPU", "ncclAllReduce count=1 comm=c0 stream=0\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaMemcpy bytes=64 kind=d2d", "", nil},
 		{"device, of one that the process uses", "cudaSetDevice device=0\n" + rest + "cudaDeviceSynchronize", "cudaDeviceSynchronize", []uint32{2, 2}},
 		{"default stream of the other device", "setting devices 2\ncudaSetDevice device=1; cudaSetDevice device=0\nncclAllReduce count=1 comm=c0 stream=0\ncudaSetDevice device=1\n" + rest + "ncclAllReduce count=1 comm=c1 stream=s1\ncudaStreamSynchronize stream=0", "", nil},
-		{"query", "cudaEventRecord event=e stream=s0; cudaEventQuery event=e expect=600" + rest + "sleep 5ms; cudaEventQuery event=e expect=0", "cudaEventQuery", []uint32{2}},
+		{"query", "cudaEventRecord event=e stream=s0; cudaEventQuery event=e expect=600" + rest + "sleep 50ms; cudaEventQuery event=e expect=0", "cudaEventQuery", []uint32{2}},
 		{"driver", rest + "cuStreamSynchronize stream=s0", "cuStreamSynchronize", []uint32{2}},
 	} {
 		t.Run(story.name, func(t *testing.T) {
