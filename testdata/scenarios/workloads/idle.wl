@@ -14,11 +14,12 @@ cudaStreamSynchronize stream=s
 if $ready { ready $ready }
 if $go { wait-file $go }
 
+pipe ask
 pipe network   # nothing ever comes: it ends by its timeout
-thread input daemon { repeat 1000 { poll network 100ms; barrier request 2 } }
+thread input daemon { repeat 1000 { read ask 1; poll network 50ms; barrier answer 2 } }
 repeat $steps {
   spin 200us
   repeat 20 { cudaLaunchKernel func=gemm grid=64 block=256 ns=100us stream=s }
-  every 60ms { barrier request 2 }
+  every 150ms { write ask 1; barrier answer 2 }
   cudaStreamSynchronize stream=s
 }
