@@ -98,7 +98,8 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// Verdict is what there is to say of a cycle by its own records alone.
+// Verdict is what there is to say of a cycle by its own records, and by what those who
+// ended its waits waited for.
 type Verdict struct {
 	Kind Kind
 	// Attribution is the cause, where Kind is KindStall or KindIdle; otherwise its Cause is CauseNone.
